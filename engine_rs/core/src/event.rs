@@ -1,0 +1,482 @@
+//! The canonical event and its record form.
+//!
+//! The record keeps texts behind varint lengths, which is ClickHouse's own form of a String, so the block writer copies them.
+
+use crate::record::{Kind, RecordError, VERSION};
+use crate::varint;
+
+macro_rules! texts {
+    ($($variant:ident $column:literal,)*) => {
+        /// A text column of an event. The order is part of the journal format: append only.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(u8)]
+        #[allow(missing_docs)]
+        pub enum Text { $($variant,)* }
+
+        impl Text {
+            /// All of them, in the order of their numbers.
+            pub const ALL: [Self; [$($column),*].len()] = [$(Self::$variant),*];
+
+            /// The column's name in the table `events`.
+            #[must_use]
+            pub const fn column(self) -> &'static str {
+                match self { $(Self::$variant => $column,)* }
+            }
+        }
+    };
+}
+
+texts! {
+    ProjectId "project_id",
+    EventId "event_id",
+    EventName "event_name",
+    AnonymousId "anonymous_id",
+    UserId "user_id",
+    ClientSessionId "client_session_id",
+    GroupId "group_id",
+    PreviousId "previous_id",
+    PageUrl "page_url",
+    PagePath "page_path",
+    PageHost "page_host",
+    PageTitle "page_title",
+    PageReferrer "page_referrer",
+    ReferrerHost "referrer_host",
+    UtmSource "utm_source",
+    UtmMedium "utm_medium",
+    UtmCampaign "utm_campaign",
+    UtmTerm "utm_term",
+    UtmContent "utm_content",
+    ClickIdType "click_id_type",
+    ClickId "click_id",
+    Channel "channel",
+    UserAgent "user_agent",
+    Browser "browser",
+    BrowserVersion "browser_version",
+    Os "os",
+    OsVersion "os_version",
+    DeviceType "device_type",
+    DeviceBrand "device_brand",
+    DeviceModel "device_model",
+    BotName "bot_name",
+    Locale "locale",
+    Timezone "timezone",
+    Country "country",
+    Region "region",
+    City "city",
+    Ip "ip",
+    Element "element",
+    ElementText "element_text",
+    FormId "form_id",
+    Currency "currency",
+    LibraryName "library_name",
+    LibraryVersion "library_version",
+}
+
+/// How many text columns an event has.
+pub const TEXTS: usize = Text::ALL.len();
+
+macro_rules! event_types {
+    ($($variant:ident $name:literal,)*) => {
+        /// The default vocabulary; whatever else happens is `Custom`. The order is part of the journal format: append only.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+        #[repr(u8)]
+        #[allow(missing_docs)]
+        pub enum EventType { #[default] Custom, $($variant,)* }
+
+        impl EventType {
+            /// All of them, in the order of their numbers.
+            pub const ALL: &'static [Self] = &[Self::Custom, $(Self::$variant,)*];
+
+            /// The name in `event_type`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { Self::Custom => "custom", $(Self::$variant => $name,)* }
+            }
+
+            /// The type of that name, `Custom` for every name outside the vocabulary.
+            #[must_use]
+            pub fn from_name(name: &[u8]) -> Self {
+                $(if name == $name.as_bytes() { return Self::$variant; })*
+                Self::Custom
+            }
+        }
+    };
+}
+
+event_types! {
+    PageView "page_view",
+    PageUnload "page_unload",
+    SessionStart "session_start",
+    SessionEnd "session_end",
+    ScrollMilestone "scroll_milestone",
+    ClickEvent "click_event",
+    RageClick "rage_click",
+    FormFocus "form_focus",
+    FormSubmit "form_submit",
+    FormAbandon "form_abandon",
+    ServiceView "service_view",
+    PricingCheck "pricing_check",
+    ComparisonView "comparison_view",
+    BookingStart "booking_start",
+    BookingAbandon "booking_abandon",
+    BookingComplete "booking_complete",
+    ContactView "contact_view",
+    QuoteRequest "quote_request",
+    ExitIntent "exit_intent",
+    ReturnVisit "return_visit",
+    SearchPerform "search_perform",
+    FilterApply "filter_apply",
+    ReviewRead "review_read",
+    PagePerformance "page_performance",
+    ApiResponse "api_response",
+    ErrorOccurred "error_occurred",
+    Identify "identify",
+    Group "group",
+    Alias "alias",
+    Screen "screen",
+    ConsentUpdate "consent_update",
+    OrderCompleted "order_completed",
+    ServiceCompleted "service_completed",
+}
+
+impl EventType {
+    fn from_code(code: u8) -> Option<Self> {
+        Self::ALL.get(code as usize).copied()
+    }
+}
+
+/// A visitor's word on being observed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u8)]
+pub enum Consent {
+    /// Nothing was said.
+    #[default]
+    Unknown,
+    /// Granted.
+    Granted,
+    /// Denied.
+    Denied,
+}
+
+impl Consent {
+    /// The name in the column `consent`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Granted => "granted",
+            Self::Denied => "denied",
+        }
+    }
+}
+
+/// Yes-or-no facts about an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Flags {
+    /// Imported: its time is taken as it is, and nothing is triggered now.
+    pub historical: bool,
+    /// Its client's clock was wrong and has been corrected.
+    pub clock_skewed: bool,
+    /// Its user agent is a robot's.
+    pub bot: bool,
+    /// Global Privacy Control was on.
+    pub gpc: bool,
+}
+
+impl Flags {
+    fn bits(self) -> u8 {
+        u8::from(self.historical)
+            | u8::from(self.clock_skewed) << 1
+            | u8::from(self.bot) << 2
+            | u8::from(self.gpc) << 3
+    }
+
+    fn from_bits(bits: u8) -> Self {
+        Self {
+            historical: bits & 1 != 0,
+            clock_skewed: bits & 2 != 0,
+            bot: bits & 4 != 0,
+            gpc: bits & 8 != 0,
+        }
+    }
+}
+
+/// A canonical event, borrowed from a request's scratch space or from a record. Texts are UTF-8; absent ones are empty.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Event<'a> {
+    /// The vocabulary's name for it.
+    pub event_type: EventType,
+    /// See [`Flags`].
+    pub flags: Flags,
+    /// The decision as a whole.
+    pub consent: Consent,
+    /// When it happened, by the corrected clock: milliseconds since 1970 UTC, as all times here.
+    pub timestamp_ms: i64,
+    /// When the gateway got it.
+    pub received_at_ms: i64,
+    /// When the client says that it sent it.
+    pub sent_at_ms: Option<i64>,
+    /// Hash of (project, event id): what dedupe goes by. See [`crate::record::dedupe_key`].
+    pub dedupe_key: u128,
+    /// Hash of what the client sent, whatever the wire format; tells a repeat from a collision.
+    pub payload_hash: u64,
+    /// Hash of (project, anonymous id or else user id): who the session belongs to. See [`crate::record::visitor_key`].
+    pub visitor: u128,
+    /// Hash of the utm fields and the click id; 0 where there are none.
+    pub campaign: u64,
+    /// Position of a click on the page, CSS pixels.
+    pub click: Option<(i32, i32)>,
+    /// Width and height of the screen, CSS pixels; 0 unknown.
+    pub screen: (u16, u16),
+    /// Width and height of the viewport, CSS pixels; 0 unknown.
+    pub viewport: (u16, u16),
+    /// Money, in `currency`.
+    pub revenue: f64,
+    /// By number of [`Text`].
+    pub texts: [&'a [u8]; TEXTS],
+    /// Purposes granted: a run of `varint length, text`.
+    pub consent_granted: &'a [u8],
+    /// Purposes denied, likewise.
+    pub consent_denied: &'a [u8],
+    /// Object section, see [`crate::value`].
+    pub properties: &'a [u8],
+    /// Object section.
+    pub traits: &'a [u8],
+    /// Object section.
+    pub context: &'a [u8],
+}
+
+impl Default for Event<'_> {
+    fn default() -> Self {
+        Self {
+            event_type: EventType::Custom,
+            flags: Flags::default(),
+            consent: Consent::Unknown,
+            timestamp_ms: 0,
+            received_at_ms: 0,
+            sent_at_ms: None,
+            dedupe_key: 0,
+            payload_hash: 0,
+            visitor: 0,
+            campaign: 0,
+            click: None,
+            screen: (0, 0),
+            viewport: (0, 0),
+            revenue: 0.0,
+            texts: [&[]; TEXTS],
+            consent_granted: &[],
+            consent_denied: &[],
+            properties: &[],
+            traits: &[],
+            context: &[],
+        }
+    }
+}
+
+impl<'a> Event<'a> {
+    /// One of the texts.
+    #[inline]
+    #[must_use]
+    pub fn text(&self, text: Text) -> &'a [u8] {
+        self.texts[text as usize]
+    }
+
+    /// Sets one of the texts.
+    #[inline]
+    pub fn set(&mut self, text: Text, value: &'a [u8]) {
+        self.texts[text as usize] = value;
+    }
+
+    /// Appends the record's payload (no frame).
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&[
+            Kind::Event as u8,
+            VERSION,
+            self.event_type as u8,
+            self.flags.bits() | (self.consent as u8) << 4 | u8::from(self.click.is_some()) << 6,
+        ]);
+        out.extend_from_slice(&self.timestamp_ms.to_le_bytes());
+        out.extend_from_slice(&self.received_at_ms.to_le_bytes());
+        out.extend_from_slice(&self.sent_at_ms.unwrap_or(i64::MIN).to_le_bytes());
+        out.extend_from_slice(&self.dedupe_key.to_le_bytes());
+        out.extend_from_slice(&self.payload_hash.to_le_bytes());
+        out.extend_from_slice(&self.visitor.to_le_bytes());
+        out.extend_from_slice(&self.campaign.to_le_bytes());
+        let (x, y) = self.click.unwrap_or_default();
+        out.extend_from_slice(&x.to_le_bytes());
+        out.extend_from_slice(&y.to_le_bytes());
+        for size in [
+            self.screen.0,
+            self.screen.1,
+            self.viewport.0,
+            self.viewport.1,
+        ] {
+            out.extend_from_slice(&size.to_le_bytes());
+        }
+        out.extend_from_slice(&self.revenue.to_le_bytes());
+        let present = self
+            .texts
+            .iter()
+            .enumerate()
+            .fold(0u64, |bits, (index, text)| {
+                bits | u64::from(!text.is_empty()) << index
+            });
+        out.extend_from_slice(&present.to_le_bytes());
+        for text in self.texts.iter().filter(|text| !text.is_empty()) {
+            varint::put_bytes(out, text);
+        }
+        for section in self.sections() {
+            varint::put_bytes(out, section);
+        }
+    }
+
+    fn sections(&self) -> [&'a [u8]; 5] {
+        [
+            self.consent_granted,
+            self.consent_denied,
+            self.properties,
+            self.traits,
+            self.context,
+        ]
+    }
+
+    /// Reads what [`encode`](Self::encode) wrote.
+    ///
+    /// # Errors
+    /// [`RecordError::Truncated`] where bytes are missing, [`RecordError::Unknown`] where another kind or version stands there.
+    pub fn decode(payload: &'a [u8]) -> Result<Self, RecordError> {
+        let mut reader = Reader(payload);
+        let [kind, version, event_type, bits] = reader.array::<4>()?;
+        if kind != Kind::Event as u8 || version != VERSION {
+            return Err(RecordError::Unknown);
+        }
+        let timestamp_ms = i64::from_le_bytes(reader.array()?);
+        let received_at_ms = i64::from_le_bytes(reader.array()?);
+        let sent_at_ms = i64::from_le_bytes(reader.array()?);
+        let dedupe_key = u128::from_le_bytes(reader.array()?);
+        let payload_hash = u64::from_le_bytes(reader.array()?);
+        let visitor = u128::from_le_bytes(reader.array()?);
+        let campaign = u64::from_le_bytes(reader.array()?);
+        let x = i32::from_le_bytes(reader.array()?);
+        let y = i32::from_le_bytes(reader.array()?);
+        let mut sizes = [0u16; 4];
+        for size in &mut sizes {
+            *size = u16::from_le_bytes(reader.array()?);
+        }
+        let revenue = f64::from_le_bytes(reader.array()?);
+        let mut present = u64::from_le_bytes(reader.array()?);
+        let mut texts: [&[u8]; TEXTS] = [&[]; TEXTS];
+        while present != 0 {
+            let index = present.trailing_zeros() as usize;
+            *texts.get_mut(index).ok_or(RecordError::Unknown)? = reader.bytes()?;
+            present &= present - 1;
+        }
+        Ok(Self {
+            event_type: EventType::from_code(event_type).ok_or(RecordError::Unknown)?,
+            flags: Flags::from_bits(bits),
+            consent: match bits >> 4 & 3 {
+                0 => Consent::Unknown,
+                1 => Consent::Granted,
+                2 => Consent::Denied,
+                _ => return Err(RecordError::Unknown),
+            },
+            timestamp_ms,
+            received_at_ms,
+            sent_at_ms: (sent_at_ms != i64::MIN).then_some(sent_at_ms),
+            dedupe_key,
+            payload_hash,
+            visitor,
+            campaign,
+            click: (bits & 0x40 != 0).then_some((x, y)),
+            screen: (sizes[0], sizes[1]),
+            viewport: (sizes[2], sizes[3]),
+            revenue,
+            texts,
+            consent_granted: reader.bytes()?,
+            consent_denied: reader.bytes()?,
+            properties: reader.bytes()?,
+            traits: reader.bytes()?,
+            context: reader.bytes()?,
+        })
+    }
+}
+
+/// Takes fixed and length-prefixed pieces off the front of a payload.
+pub(crate) struct Reader<'a>(pub &'a [u8]);
+
+impl<'a> Reader<'a> {
+    #[inline]
+    pub fn array<const N: usize>(&mut self) -> Result<[u8; N], RecordError> {
+        let (head, rest) = self
+            .0
+            .split_first_chunk::<N>()
+            .ok_or(RecordError::Truncated)?;
+        self.0 = rest;
+        Ok(*head)
+    }
+
+    #[inline]
+    pub fn bytes(&mut self) -> Result<&'a [u8], RecordError> {
+        varint::take_bytes(&mut self.0).ok_or(RecordError::Truncated)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn an_event_comes_back_from_its_record(
+            texts in proptest::collection::vec(".{0,12}", TEXTS),
+            numbers: (i64, i64, Option<i64>, u128, u64, u128, u64),
+            click: Option<(i32, i32)>,
+            sizes: [u16; 4],
+            revenue in -1e9..1e9f64,
+            sections: [Vec<u8>; 5],
+            flags: [bool; 4],
+            event_type in 0..EventType::ALL.len(),
+        ) {
+            let mut event = Event {
+                event_type: EventType::ALL[event_type],
+                flags: Flags { historical: flags[0], clock_skewed: flags[1], bot: flags[2], gpc: flags[3] },
+                consent: Consent::Denied,
+                timestamp_ms: numbers.0,
+                received_at_ms: numbers.1,
+                sent_at_ms: numbers.2.filter(|&ms| ms != i64::MIN),
+                dedupe_key: numbers.3,
+                payload_hash: numbers.4,
+                visitor: numbers.5,
+                campaign: numbers.6,
+                click,
+                screen: (sizes[0], sizes[1]),
+                viewport: (sizes[2], sizes[3]),
+                revenue,
+                consent_granted: &sections[0],
+                consent_denied: &sections[1],
+                properties: &sections[2],
+                traits: &sections[3],
+                context: &sections[4],
+                ..Event::default()
+            };
+            for (index, text) in texts.iter().enumerate() {
+                event.texts[index] = text.as_bytes();
+            }
+            let mut out = Vec::new();
+            event.encode(&mut out);
+            prop_assert_eq!(Event::decode(&out), Ok(event));
+            for cut in 0..out.len() {
+                prop_assert!(Event::decode(&out[..cut]).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn names_find_their_types() {
+        for &kind in EventType::ALL {
+            assert_eq!(EventType::from_name(kind.name().as_bytes()), kind);
+        }
+        assert_eq!(EventType::from_name(b"warranty_check"), EventType::Custom);
+    }
+}

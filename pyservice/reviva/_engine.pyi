@@ -1,0 +1,222 @@
+"""The Rust engine. All work is done with the GIL released; all times are milliseconds since 1970 UTC."""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, final
+
+__version__: str
+
+Format = Literal["proto", "json", "ndjson", "segment"]
+"""Wire formats of :meth:`Intake.decode`; ``segment`` covers Segment's batch and single-call bodies."""
+
+class EngineError(Exception):
+    """Base of the errors of this module that Python has no own type for."""
+
+class RequestError(EngineError):
+    """A whole request was refused; nothing of it was kept.
+
+    ``code`` is one of :func:`list_codes`, ``status`` the fitting HTTP status, ``str()`` a message for people.
+    """
+
+    code: str
+    status: int
+
+class JournalFullError(EngineError):
+    """The journal holds as much unprocessed data as it may; nothing was appended. Try again later."""
+
+class JournalCorruptError(EngineError):
+    """Bytes in the middle of a lane are damaged (a torn tail is not: it is cut); says which file and where."""
+
+def list_codes() -> list[tuple[str, str]]:
+    """Every verdict code with its meaning: of requests, of events, and of dead letters."""
+
+@final
+class Intake:
+    """Decodes, validates and enriches requests. Stateless but for caches, and safe to share between threads."""
+
+    def __init__(
+        self,
+        *,
+        user_agent_rules: bytes | None = None,
+        bot_patterns: Sequence[str] = (),
+        geo_database: str | None = None,
+        max_body_bytes: int = 16 << 20,
+        max_inflated_bytes: int = 64 << 20,
+        max_events: int = 10_000,
+        max_event_bytes: int = 1 << 20,
+        max_depth: int = 32,
+        clock_tolerance_ms: int = 10_000,
+        future_limit_ms: int = 86_400_000,
+        keep_ip: Literal["none", "truncated", "full"] = "truncated",
+    ) -> None:
+        """``user_agent_rules``: uap-core's regexes.yaml; ``geo_database``: path of an MMDB file.
+
+        Raises ``ValueError`` for rules, patterns or a database that cannot be read, naming which.
+        """
+
+    def set_keys(self, keys: Mapping[str, str]) -> None:
+        """Replaces the API keys that are accepted: SHA-256 of the key (hex) to project id."""
+
+    def decode(
+        self,
+        body: bytes,
+        format: Format,
+        *,
+        now_ms: int,
+        key: str | None,
+        content_encoding: str = "",
+        event_kind: str = "",
+        remote_ip: str = "",
+        user_agent: str = "",
+        gpc: bool = False,
+        history: bool = False,
+        sequenced: bool = False,
+    ) -> Intaken:
+        """Turns a request body into records and one verdict per event.
+
+        ``key``: the API key of the request's headers; without one the body's (Segment's ``writeKey``) counts.
+        ``event_kind``: what Segment's single-call path says (``track``, ``page``, ...); empty for a batch.
+        ``sequenced``: the body is an ``IngestStreamRequest`` (protobuf only).
+        Raises :class:`RequestError` where the request as a whole cannot be taken.
+        """
+
+@final
+class Intaken:
+    """What became of one request."""
+
+    project_id: str
+    key_hash: str
+    sequence: int
+    """Of the ``IngestStreamRequest``; else 0."""
+    events: int
+    accepted: int
+    rejected: int
+    bytes: int
+    """Size of the records."""
+    rejected_by_code: dict[str, int]
+
+    def response(self, format: Format) -> bytes:
+        """The answer in the request's format: IngestResponse as JSON, or as protobuf (an IngestStreamResponse with
+        ``sequence`` where the request had one)."""
+
+    def live_json(self, limit: int) -> bytes:
+        """Up to ``limit`` of the accepted events, one JSON object a line, for the live tail."""
+
+@final
+class JournalWriter:
+    """Appends to one lane, which it owns alone; a background thread writes and fsyncs in groups."""
+
+    def __init__(
+        self,
+        directory: str,
+        lane: int,
+        *,
+        segment_bytes: int = 64 << 20,
+        max_backlog_bytes: int = 8 << 30,
+    ) -> None:
+        """Opens or creates the lane, cutting a torn tail. Raises ``BlockingIOError`` where another process has it,
+        :class:`JournalCorruptError`, or ``OSError``."""
+
+    def append(self, intaken: Intaken) -> int:
+        """Queues a request's records (rejected ones too) and returns a ticket: they are durable once
+        :meth:`durable` reaches it. Raises :class:`JournalFullError`; ``OSError`` once a write has failed for good."""
+
+    def append_tick(self, now_ms: int) -> int:
+        """Queues a tick record."""
+
+    def fileno(self) -> int:
+        """An eventfd that becomes readable when :meth:`durable` has risen or the writer has failed."""
+
+    def durable(self) -> int:
+        """Everything up to this ticket is on disk; resets the eventfd. Raises ``OSError`` once a write has failed."""
+
+    def backlog_bytes(self) -> int:
+        """Bytes in this lane that are not yet released by the processor."""
+
+    def close(self) -> None:
+        """Writes and fsyncs what is queued, then gives the lane up."""
+
+@final
+class Batch:
+    """Records cut from the journal."""
+
+    bounds: dict[int, tuple[int, int]]
+    """By lane: offset (record number in the lane) of the first record, and of the first one after."""
+    records: int
+    bytes: int
+    oldest_received_at_ms: int
+    """Receive time of its oldest event, 0 where it has none."""
+
+@final
+class JournalReader:
+    """Reads all lanes of a journal, waking as soon as a writer has made something durable."""
+
+    def __init__(self, directory: str, positions: Mapping[int, int]) -> None:
+        """``positions``: by lane, the offset to go on from; lanes that are not named start at their beginning."""
+
+    def next_batch(self, *, max_records: int, max_bytes: int, linger_ms: int, timeout_ms: int) -> Batch | None:
+        """Waits until something is there, then up to ``linger_ms`` for more, and cuts a batch; ``None`` after
+        ``timeout_ms`` without a record. Releases the GIL and can be interrupted by :meth:`wake`."""
+
+    def read(self, bounds: Mapping[int, tuple[int, int]]) -> Batch:
+        """Reads exactly this batch again (after a restart) and goes on behind it."""
+
+    def release(self, positions: Mapping[int, int]) -> int:
+        """Deletes the segments that lie wholly before these offsets; returns how many."""
+
+    def lag(self) -> tuple[int, int]:
+        """Durable records and bytes that have not been cut yet."""
+
+    def wake(self) -> None:
+        """Makes a waiting :meth:`next_batch` return at once."""
+
+@final
+class Processor:
+    """Dedupe, sessions, rage clicks, abandonment: a pure function of its state and the batch."""
+
+    def __init__(self, rules: str, *, clock_ms: int, batch_number: int) -> None:
+        """``rules``: JSON, the defaults under ``"default"`` and overrides by project id (see ARCHITECTURE.md).
+        ``clock_ms`` and ``batch_number``: as the checkpoint has them for the first batch. Raises ``ValueError``."""
+
+    clock_ms: int
+    """The latest time that records have told."""
+    batch_number: int
+    """Number of the next batch: the version of what it derives."""
+
+    def rebuild_queries(self) -> list[tuple[str, str]]:
+        """The (name, SQL) queries, in order, whose results rebuild the state; each has a ``{where}`` placeholder for
+        the condition on journal positions."""
+
+    def rebuild(self, name: str, native: bytes) -> None:
+        """Feeds one or more Native blocks of the query ``name``. Raises ``ValueError``."""
+
+    def process(self, batch: Batch) -> Blocks:
+        """Runs a batch. The same state and batch always give the same bytes."""
+
+    def stats(self) -> dict[str, int]:
+        """What it holds: known ids, visitors, live sessions, bytes."""
+
+@final
+class Blocks:
+    """What a batch became: blocks in ClickHouse's Native format, by table, and counts."""
+
+    def tables(self) -> list[str]:
+        """Tables that get rows, in the order in which to insert: ``events`` last."""
+
+    def block(self, table: str) -> bytes:
+        """The Native block for ``table``."""
+
+    def rows(self, table: str) -> int: ...
+    def row(self, table: str, index: int) -> bytes:
+        """A block of one row only, to find out which row a permanent error comes from."""
+
+    def slice(self, table: str, start: int, stop: int) -> bytes:
+        """A block of the rows [start, stop) of ``table``."""
+
+    def dead_letters(self, table: str, indexes: Sequence[int], code: str, message: str) -> bytes:
+        """A block for ``dead_letters`` that keeps the given rows of ``events``, as native JSON."""
+
+    stats: dict[str, int]
+    """events, duplicates, collisions, late, rejected, sessions, merges, rage_clicks, ..."""
+
+def hash_key(key: str) -> str:
+    """SHA-256 of an API key, hex."""
