@@ -1,5 +1,6 @@
 """The Rust engine. All work is done with the GIL released; all times are milliseconds since 1970 UTC."""
 
+import builtins
 from collections.abc import Mapping, Sequence
 from typing import Literal, final
 
@@ -94,11 +95,11 @@ class Intaken:
     """Size of the records."""
     rejected_by_code: dict[str, int]
 
-    def response(self, format: Format) -> bytes:
+    def response(self, format: Format) -> builtins.bytes:
         """The answer in the request's format: IngestResponse as JSON, or as protobuf (an IngestStreamResponse with
         ``sequence`` where the request had one)."""
 
-    def live_json(self, limit: int) -> bytes:
+    def live_json(self, limit: int) -> builtins.bytes:
         """Up to ``limit`` of the accepted events, one JSON object a line, for the live tail."""
 
 @final
