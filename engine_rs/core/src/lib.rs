@@ -5,10 +5,12 @@
 //! | module | job |
 //! |---|---|
 //! | [`event`], [`value`], [`record`] | the canonical event and how it lies in the journal |
+//! | [`block`] | rows into ClickHouse blocks |
 //! | [`frame`], [`varint`] | the two byte-level encodings that records are made of |
 
 #![forbid(unsafe_code)]
 
+pub mod block;
 pub mod event;
 pub mod frame;
 pub mod record;
