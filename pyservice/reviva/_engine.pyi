@@ -2,11 +2,11 @@
 
 import builtins
 from collections.abc import Mapping, Sequence
-from typing import Literal, final
+from typing import Literal, TypeAlias, final
 
 __version__: str
 
-Format = Literal["proto", "json", "ndjson", "segment"]
+Format: TypeAlias = Literal["proto", "json", "ndjson", "segment"]
 """Wire formats of :meth:`Intake.decode`; ``segment`` covers Segment's batch and single-call bodies."""
 
 class EngineError(Exception):
