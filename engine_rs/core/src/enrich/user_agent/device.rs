@@ -1,0 +1,171 @@
+//! What kind of device a user agent runs on.
+
+/// A kind of device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[allow(missing_docs)]
+pub enum DeviceType {
+    Desktop,
+    Mobile,
+    Tablet,
+    Tv,
+    Console,
+    Bot,
+    #[default]
+    Other,
+}
+
+/// Tokens that tell a kind, the more telling kinds first: a television may call itself Linux or Android too.
+const TOKENS: &[(DeviceType, &[&str])] = &[
+    (
+        DeviceType::Console,
+        &["PlayStation", "PLAYSTATION", "Xbox", "Nintendo"],
+    ),
+    (
+        DeviceType::Tv,
+        &[
+            "SmartTV",
+            "SMART-TV",
+            "Smart-TV",
+            "SmartHub",
+            "GoogleTV",
+            "Google TV",
+            "Android TV",
+            "AppleTV",
+            "Apple TV",
+            "HbbTV",
+            "Web0S",
+            "webOS.TV",
+            "NetCast",
+            "NETTV",
+            "BRAVIA",
+            "Viera",
+            "VIDAA",
+            "Roku",
+            "CrKey",
+            "AFTT ",
+            "AFTM ",
+            "AFTS ",
+            "AFTB ",
+            "AFTKA",
+            "AFTMM",
+            "AFTSS",
+            "DTV",
+            " TV ",
+        ],
+    ),
+    (
+        DeviceType::Tablet,
+        &[
+            "iPad", "Tablet", "tablet", "PlayBook", "Kindle", "Silk/", "KFTT", "Nexus 7",
+            "Nexus 9", "Nexus 10",
+        ],
+    ),
+    (
+        DeviceType::Mobile,
+        &[
+            "iPhone",
+            "iPod",
+            "Mobile",
+            "Windows Phone",
+            "IEMobile",
+            "BlackBerry",
+            "BB10",
+            "Opera Mini",
+            "Opera Mobi",
+            "KAIOS",
+            "Symbian",
+            "J2ME",
+            "MIDP",
+            "Phone",
+        ],
+    ),
+    // Telephones say Mobile; what is left of Android has a larger screen.
+    (DeviceType::Tablet, &["Android"]),
+    (
+        DeviceType::Desktop,
+        &[
+            "Windows",
+            "Macintosh",
+            "Mac OS X",
+            "Mac_PowerPC",
+            "X11",
+            "CrOS",
+            "Linux",
+            "FreeBSD",
+            "OpenBSD",
+        ],
+    ),
+];
+
+impl DeviceType {
+    /// The kind that the user agent `header` tells; never [`DeviceType::Bot`].
+    #[must_use]
+    pub fn of(header: &str) -> Self {
+        TOKENS
+            .iter()
+            .find(|(_, tokens)| tokens.iter().any(|token| header.contains(token)))
+            .map_or(Self::Other, |(kind, _)| *kind)
+    }
+
+    /// The name in the column `device_type`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Desktop => "desktop",
+            Self::Mobile => "mobile",
+            Self::Tablet => "tablet",
+            Self::Tv => "tv",
+            Self::Console => "console",
+            Self::Bot => "bot",
+            Self::Other => "other",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_are_told_apart() {
+        use DeviceType::*;
+        for (header, kind) in [
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/129.0.0.0 Safari/537.36",
+                Desktop,
+            ),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) Version/17.5 Mobile/15E148 Safari/604.1",
+                Mobile,
+            ),
+            (
+                "Mozilla/5.0 (iPad; CPU OS 16_6 like Mac OS X) Version/16.6 Mobile/15E148 Safari/604.1",
+                Tablet,
+            ),
+            (
+                "Mozilla/5.0 (Linux; Android 14; SM-S911B) Chrome/129.0.0.0 Mobile Safari/537.36",
+                Mobile,
+            ),
+            (
+                "Mozilla/5.0 (Linux; Android 13; SM-X700) Chrome/129.0.0.0 Safari/537.36",
+                Tablet,
+            ),
+            (
+                "Mozilla/5.0 (SMART-TV; LINUX; Tizen 6.0) Chrome/76.0 TV Safari/537.36",
+                Tv,
+            ),
+            (
+                "Mozilla/5.0 (Linux; Android 9; AFTMM Build/PS7633) Chrome/112.0 Mobile Safari/537.36",
+                Tv,
+            ),
+            (
+                "Mozilla/5.0 (PlayStation; PlayStation 5/2.26) AppleWebKit/605.1.15",
+                Console,
+            ),
+            ("curl/8.5.0", Other),
+            ("", Other),
+        ] {
+            assert_eq!(DeviceType::of(header), kind, "{header}");
+        }
+    }
+}
