@@ -7,3 +7,15 @@ class RevivaError(Exception):
 
 class ConfigError(RevivaError):
     """A setting is unknown, of the wrong form, or does not go with the others."""
+
+
+class StoreError(RevivaError):
+    """ClickHouse did not do what was asked."""
+
+
+class StoreUnavailableError(StoreError):
+    """It is away, starting, overloaded or lacks a table: the same request may succeed later."""
+
+
+class StoreRefusedError(StoreError):
+    """It will never take this: the request or a row in it is wrong."""
