@@ -4,6 +4,24 @@ import builtins
 from collections.abc import Mapping, Sequence
 from typing import Literal, TypeAlias, final
 
+__all__ = [
+    "Batch",
+    "Blocks",
+    "EngineError",
+    "Format",
+    "Intake",
+    "Intaken",
+    "JournalCorruptError",
+    "JournalFullError",
+    "JournalReader",
+    "JournalWriter",
+    "Processor",
+    "RequestError",
+    "__version__",
+    "hash_key",
+    "list_codes",
+]
+
 __version__: str
 
 Format: TypeAlias = Literal["proto", "json", "ndjson", "segment"]

@@ -6,10 +6,22 @@ use pyo3::prelude::*;
 
 #[pymodule]
 mod _engine {
+    use pyo3::prelude::*;
+
     #[pymodule_export]
     use crate::errors::{EngineError, JournalCorruptError, JournalFullError, RequestError};
 
     #[pymodule_export]
     #[allow(non_upper_case_globals)]
     const __version__: &str = env!("CARGO_PKG_VERSION");
+
+    /// The type of wire formats, as the stub says it, for type hints that are evaluated.
+    #[pymodule_init]
+    fn add_format(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        let literal = module.py().import("typing")?.getattr("Literal")?;
+        module.add(
+            "Format",
+            literal.get_item(("proto", "json", "ndjson", "segment"))?,
+        )
+    }
 }
