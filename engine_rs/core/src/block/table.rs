@@ -53,8 +53,16 @@ macro_rules! table {
             /// The rows as a Native block; none are left.
             #[must_use]
             pub fn finish(&mut self) -> Vec<u8> {
-                let rows = std::mem::take(&mut self.rows);
-                $crate::block::native::block(rows, &mut [$((stringify!($field), &mut self.$field),)*])
+                let rows = self.take_rows();
+                $crate::block::native::block(rows, &mut self.columns())
+            }
+
+            fn take_rows(&mut self) -> usize {
+                std::mem::take(&mut self.rows)
+            }
+
+            fn columns(&mut self) -> Vec<(&'static str, &mut dyn $crate::block::native::Column)> {
+                vec![$((stringify!($field), &mut self.$field),)*]
             }
         }
     };
