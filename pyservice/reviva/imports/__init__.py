@@ -1,1 +1,0 @@
-"""History from files: web server logs and NDJSON."""

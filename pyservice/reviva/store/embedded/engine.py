@@ -1,0 +1,236 @@
+"""chDB itself: handles that run one statement at a time, and the engine that opens them.
+
+A handle costs a third of a millisecond and keeps what SET, USE and temporary tables did to it. So each request gets
+one of its own, and requests never wait for each other inside chDB.
+"""
+
+import importlib
+import os
+import re
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from reviva.store.embedded import access, exceptions
+from reviva.store.embedded.access import HOME_DATABASE, Role
+from reviva.store.embedded.exceptions import ClickHouseError, from_chdb
+from reviva.store.embedded.limits import Limits
+
+_SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SESSION_STATEMENT = re.compile(
+    rb"\s*(?:SET\s+[a-z_0-9]+\s*=\s*(?:'[^'\\]*'|[0-9.]+)|USE\s+[A-Za-z_0-9]+)\s*;?\s*", re.IGNORECASE
+)
+_MAY_READ_FILES = re.compile(r"file|\\", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a finished statement reports."""
+
+    read_rows: int = 0
+    read_bytes: int = 0
+    written_rows: int = 0
+    written_bytes: int = 0
+    result_rows: int = 0
+    result_bytes: int = 0
+    output: bytes = b""
+
+
+class Handle:
+    """A connection to chDB in one role. Not for two threads at the same time."""
+
+    def __init__(self, connection: Any, role: Role, limits: Limits) -> None:
+        self._connection = connection
+        self.role = role
+        self.tag = ""
+        for statement in access.opening_statements(role, limits):
+            self.run(statement)
+
+    def run(self, sql: str, format_name: str = "TabSeparated", params: Mapping[str, str] | None = None) -> Outcome:
+        """Runs a statement to its end. Raises :class:`ClickHouseError`."""
+        try:
+            result = self._connection.query(sql, format_name, params=dict(params or {}))
+        except RuntimeError as error:
+            raise from_chdb(error) from None
+        return Outcome(
+            read_rows=result.storage_rows_read(),
+            read_bytes=result.storage_bytes_read(),
+            written_rows=result.rows_written(),
+            written_bytes=result.bytes_written(),
+            result_rows=result.rows_read(),
+            result_bytes=result.bytes_read(),
+            output=result.bytes(),
+        )
+
+    def set(self, settings: Mapping[str, str]) -> None:
+        """Changes settings, as far as the role may. Raises :class:`ClickHouseError`."""
+        for name in settings:
+            if not _SETTING_NAME.fullmatch(name):
+                raise ClickHouseError(exceptions.UNKNOWN_SETTING, f"Unknown setting '{name}'. (UNKNOWN_SETTING)")
+        if settings:
+            self.run("SET " + ", ".join(f"{name} = {quote(value)}" for name, value in settings.items()))
+
+    @contextmanager
+    def having(self, settings: Mapping[str, str], *, restore: bool) -> Iterator[None]:
+        """Settings for what runs inside; ``restore`` puts them back for a handle that is used again."""
+        before = self._values(settings) if restore and settings else {}
+        self.set(settings)
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                self.run(f"SET {name} = {'DEFAULT' if value is None else quote(value)}")
+
+    def _values(self, names: Iterable[str]) -> dict[str, str | None]:
+        """Values of settings; ``None`` for one that was not changed."""
+        listed = ", ".join(quote(name) for name in names)
+        sql = f"SELECT name, value, changed FROM system.settings WHERE name IN ({listed})"  # noqa: S608 (quoted)
+        rows = self.run(sql, "TabSeparatedRaw").output.decode().splitlines()
+        return {name: value if changed == "1" else None for name, value, changed in (row.split("\t") for row in rows)}
+
+    def tag_for_kill(self, comment: str) -> None:
+        """Marks what runs on this handle, so that :meth:`Engine.kill` finds it."""
+        self.tag = f"{comment} [{uuid.uuid4()}]".lstrip()
+        self.set({"log_comment": self.tag})
+
+    def check(self, sql: str, params: Mapping[str, str]) -> bool:
+        """Refuses what this role may not run on the judgement of ClickHouse's parser; returns whether it only reads.
+
+        Raises :class:`ClickHouseError`.
+        """
+        report = self._connection._conn.classify_query(sql, HOME_DATABASE)  # noqa: SLF001 (it has no public name)
+        kind, statements = report["query_class"].name, report["statement_count"]
+        if statements > 1:
+            raise ClickHouseError(exceptions.SYNTAX_ERROR, "Multi-statements are not allowed. (SYNTAX_ERROR)")
+        if statements == 0:
+            self.run("SELECT formatQuery({sql:String})", params={"sql": escape_param(sql)})
+        if self.role is Role.ANALYST:
+            self._check_analyst(sql, params, kind)
+        return bool(kind == "READ_ONLY")
+
+    def _check_analyst(self, sql: str, params: Mapping[str, str], kind: str) -> None:
+        if kind != "READ_ONLY" and not _SESSION_STATEMENT.fullmatch(sql.encode()):
+            raise ClickHouseError(exceptions.READONLY, "Cannot execute query in readonly mode. (READONLY)")
+        if any(_MAY_READ_FILES.search(text) for text in (sql, *params.values())):
+            self._check_reads_no_file(sql, params)
+
+    def _check_reads_no_file(self, sql: str, params: Mapping[str, str]) -> None:
+        """The function file() knows no grants inside chDB: look for it in what the analyzer made of the query."""
+        tree = self.run(f"EXPLAIN QUERY TREE {sql}", "TabSeparatedRaw", params).output
+        if b"function_name: file," in tree:
+            raise ClickHouseError(exceptions.ACCESS_DENIED, "Not enough privileges to read files. (ACCESS_DENIED)")
+
+    def watch_progress(self, callback: Callable[[dict[str, int]], None]) -> None:
+        """Calls ``callback`` with what a running query has read and written, several times a second."""
+        self._connection.set_progress_callback(callback)
+
+    def begin_insert(self, sql: str, format_name: str) -> "Inserter":
+        """Starts an INSERT whose data are appended to what is returned. Raises :class:`ClickHouseError`."""
+        try:
+            return Inserter(self._connection.send_insert(sql, format_name))
+        except RuntimeError as error:
+            raise from_chdb(error) from None
+
+    def close(self) -> None:
+        """Gives the handle up, and whatever still runs on it."""
+        self._connection.close()
+
+
+class Inserter:
+    """An INSERT that takes its data in pieces. Its methods raise :class:`ClickHouseError`."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def append(self, data: bytes) -> None:
+        """Hands data over; waits while ClickHouse has enough to do."""
+        try:
+            self._stream.append(data)
+        except RuntimeError:
+            self.finish()  # only the end tells why it was refused
+            raise
+
+    def finish(self) -> Outcome:
+        """Inserts what was handed over."""
+        try:
+            result = self._stream.finish()
+        except RuntimeError as error:
+            raise from_chdb(error) from None
+        return Outcome(written_rows=result.rows_written, written_bytes=result.bytes_written)
+
+    def cancel(self) -> None:
+        """Leaves the rest out; no effect once finished."""
+        self._stream.cancel()
+
+
+class Engine:
+    """The one ClickHouse engine of this process, on one data directory."""
+
+    def __init__(self, data_dir: Path, limits: Limits) -> None:
+        self._limits = limits
+        self._chdb = _import_chdb(data_dir)
+        configuration = access.write_configuration(data_dir / "configuration", limits, self._setting_names())
+        self._where = f"{data_dir / 'clickhouse'}?config-file={configuration}"
+        self._control_lock = threading.Lock()
+        self._create_home()
+        self._control = self.open(Role.WRITER)
+        self.version = self._ask("SELECT version()")
+        self.timezone = self._ask("SELECT timezone()")
+        self.content_types = dict(
+            line.split("\t") for line in self._ask("SELECT name, content_type FROM system.formats").split("\n")
+        )
+
+    def open(self, role: Role) -> Handle:
+        """A new handle. Raises :class:`ClickHouseError`."""
+        return Handle(self._chdb.connect(self._where), role, self._limits)
+
+    def kill(self, tag: str) -> None:
+        """Asks the statement that a handle with this tag runs to stop; returns at once."""
+        self._ask(f"KILL QUERY WHERE Settings['log_comment'] = {quote(tag)} ASYNC")
+
+    def close(self) -> None:
+        """Shuts ClickHouse down, once all other handles are closed."""
+        self._control.close()
+
+    def _ask(self, sql: str) -> str:
+        with self._control_lock:
+            return self._control.run(sql).output.decode().removesuffix("\n")
+
+    def _setting_names(self) -> list[str]:
+        connection = self._chdb.connect(":memory:")
+        names = connection.query("SELECT name FROM system.settings", "TabSeparated").bytes().decode().split()
+        connection.close()
+        return list(names)
+
+    def _create_home(self) -> None:
+        connection = self._chdb.connect(self._where)
+        connection.query(f"SET ROLE {Role.WRITER}")
+        connection.query(f"CREATE DATABASE IF NOT EXISTS {HOME_DATABASE}")
+        connection.close()
+
+
+def quote(value: str) -> str:
+    """``value`` as a string literal of SQL."""
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def quote_name(name: str) -> str:
+    """``name`` as an identifier of SQL."""
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def escape_param(value: str) -> str:
+    """``value`` as ClickHouse expects a query parameter: escaped as in TabSeparated."""
+    return value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
+
+
+def _import_chdb(data_dir: Path) -> ModuleType:
+    """Imports chDB from inside the data directory: it reads any ``config.xml`` of the working directory on import."""
+    data_dir.mkdir(parents=True, exist_ok=True)
+    os.chdir(data_dir)
+    return importlib.import_module("chdb")

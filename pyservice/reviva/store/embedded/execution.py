@@ -1,0 +1,170 @@
+"""Runs one request's statement: on a thread of its own, its output through a pipe, stopped when the client leaves."""
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import Executor
+from contextlib import ExitStack
+from functools import partial
+from typing import TypeVar
+
+from reviva.store.embedded import exceptions, statement
+from reviva.store.embedded.access import Role
+from reviva.store.embedded.asgi import Receive
+from reviva.store.embedded.body import Body
+from reviva.store.embedded.engine import Engine, Inserter, Outcome
+from reviva.store.embedded.exceptions import ClickHouseError
+from reviva.store.embedded.handles import Handles
+from reviva.store.embedded.request import Request
+from reviva.store.embedded.response import Response
+from reviva.store.embedded.statement import InsertHead
+
+_PIPE_BYTES = 1 << 20
+_SPOOL_BYTES = 8 << 20
+_MAX_BUFFER_BYTES = 16 << 20
+_KILL_AGAIN_SECONDS = 0.1
+_DEFAULT_FORMAT = "TabSeparated"
+T = TypeVar("T")
+
+
+class Execution:
+    """One request's statement."""
+
+    def __init__(
+        self, *, engine: Engine, handles: Handles, threads: Executor, role: Role, request: Request, response: Response
+    ) -> None:
+        self._engine = engine
+        self._handles = handles
+        self._threads = threads
+        self._role = role
+        self._request = request
+        self._response = response
+        self._tag = ""
+
+    async def query(self, sql: str, receive: Receive) -> None:
+        """Runs a statement that brings no data with it, and sends its output."""
+        reader, write_fd, transport = await _open_pipe()
+        running = self._in_thread(lambda: self._run(sql, write_fd))
+        watching = asyncio.ensure_future(self._stop_when_gone(receive, running, transport))
+        try:
+            await self._send_output(reader, running, statement.output_format(sql) or self._default_format())
+        finally:
+            watching.cancel()
+            transport.close()
+            await _settled(running)
+
+    async def insert(self, head: InsertHead, first: bytes, body: Body) -> None:
+        """Inserts the data in the body. Either all of a block is kept or nothing."""
+        stack = ExitStack()
+        try:
+            inserter = await self._in_thread(lambda: self._begin_insert(stack, head))
+            if first:
+                await self._in_thread(lambda: inserter.append(first))
+            async for chunk in body.chunks():
+                await self._in_thread(partial(inserter.append, chunk))
+            outcome = await self._in_thread(inserter.finish)
+        finally:
+            await self._in_thread(stack.close)
+        await self._response.start(_DEFAULT_FORMAT, outcome)
+        await self._response.finish()
+
+    def _run(self, sql: str, write_fd: int) -> Outcome:
+        request = self._request
+        try:
+            with self._handles.lend(self._role, request) as handle:
+                self._tag = handle.tag
+                only_reads = handle.check(sql, request.params)
+                if request.wants_progress:
+                    handle.watch_progress(self._note_progress)
+                text = statement.into_outfile(sql, f"/dev/fd/{write_fd}") if only_reads else sql
+                return handle.run(text, self._default_format(), request.params)
+        finally:
+            os.close(write_fd)
+
+    def _begin_insert(self, stack: ExitStack, head: InsertHead) -> Inserter:
+        handle = stack.enter_context(self._handles.lend(self._role, self._request))
+        if self._role is Role.ANALYST or self._request.is_readonly:
+            raise ClickHouseError(exceptions.READONLY, "Cannot insert in readonly mode. (READONLY)")
+        inserter = handle.begin_insert(head.sql, head.format or self._request.default_format or "Values")
+        stack.callback(inserter.cancel)
+        return inserter
+
+    async def _send_output(
+        self, reader: asyncio.StreamReader, running: "asyncio.Future[Outcome]", format_name: str
+    ) -> None:
+        request, response = self._request, self._response
+        if request.wait_end:
+            await self._send_when_done(reader, running, format_name)
+            return
+        head = await _read_at_least(reader, min(request.buffer_bytes, _MAX_BUFFER_BYTES))
+        outcome = await running if reader.at_eof() else None
+        await response.start(format_name, outcome)
+        await response.write(head)
+        while chunk := await reader.read(_PIPE_BYTES):
+            await response.write(chunk)
+        outcome = await running
+        await response.write(outcome.output)
+        await response.finish()
+
+    async def _send_when_done(
+        self, reader: asyncio.StreamReader, running: "asyncio.Future[Outcome]", format_name: str
+    ) -> None:
+        with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
+            while chunk := await reader.read(_PIPE_BYTES):
+                spool.write(chunk)
+            outcome = await running
+            await self._response.start(format_name, outcome)
+            spool.seek(0)
+            while chunk := spool.read(_PIPE_BYTES):
+                await self._response.write(chunk)
+            await self._response.write(outcome.output)
+        await self._response.finish()
+
+    async def _stop_when_gone(
+        self, receive: Receive, running: "asyncio.Future[Outcome]", transport: asyncio.ReadTransport
+    ) -> None:
+        """Waits for the client to leave, then stops its query."""
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        transport.close()
+        while not running.done():
+            if self._tag:
+                await self._in_thread(lambda: self._engine.kill(self._tag))
+            await asyncio.wait([running], timeout=_KILL_AGAIN_SECONDS)
+
+    def _note_progress(self, values: dict[str, int]) -> None:
+        line = json.dumps({name: str(value) for name, value in values.items()}, separators=(",", ":"))
+        self._response.progress.append(line)
+
+    def _default_format(self) -> str:
+        return self._request.default_format or _DEFAULT_FORMAT
+
+    def _in_thread(self, work: Callable[[], T]) -> "asyncio.Future[T]":
+        return asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+async def _open_pipe() -> tuple[asyncio.StreamReader, int, asyncio.ReadTransport]:
+    """A pipe: the end to read, the file descriptor to write to, and what closes the first."""
+    read_fd, write_fd = os.pipe()
+    fcntl.fcntl(write_fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    reader = asyncio.StreamReader(limit=_PIPE_BYTES)
+    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_fd, "rb", 0)
+    )
+    return reader, write_fd, transport
+
+
+async def _read_at_least(reader: asyncio.StreamReader, size: int) -> bytes:
+    data = bytearray()
+    while len(data) <= size and (chunk := await reader.read(_PIPE_BYTES)):
+        data += chunk
+    return bytes(data)
+
+
+async def _settled(running: "asyncio.Future[Outcome]") -> None:
+    with contextlib.suppress(ClickHouseError):
+        await running

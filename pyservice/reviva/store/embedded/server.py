@@ -1,0 +1,44 @@
+"""The process of the embedded server: engine, application, socket, signals."""
+
+from pathlib import Path
+
+import uvicorn
+
+from reviva.store.embedded.app import App
+from reviva.store.embedded.engine import Engine
+from reviva.store.embedded.limits import Limits
+from reviva.store.embedded.users import Users
+
+_GRACE_SECONDS = 20
+
+
+def serve(
+    data_dir: Path, host: str, port: int, *, writer_password: str, analyst_password: str | None, limits: Limits
+) -> None:
+    """Serves ClickHouse's HTTP interface until SIGTERM or SIGINT, then finishes what runs and shuts ClickHouse down.
+
+    ``data_dir`` belongs to this process alone. ``analyst_password``: ``None`` lets analysts in without one.
+    Raises ``OSError`` where the address cannot be used, and :class:`~reviva.errors.StoreUnavailableError` where another
+    process has the directory.
+    """
+    engine = Engine(data_dir.resolve(), limits)
+    app = App(engine, Users(writer_password, analyst_password), limits)
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        loop="uvloop",
+        http="httptools",
+        lifespan="off",
+        interface="asgi3",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=75,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+    )
+    try:
+        uvicorn.Server(config).run()
+    finally:
+        app.close()

@@ -1,0 +1,114 @@
+"""What has to be known of a statement before ClickHouse parses it: where an INSERT's data begin, and its FORMAT.
+
+Nothing here decides what a user may do; ClickHouse's own parser and access control do (see access.py).
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_TOKEN = re.compile(
+    rb"""(?P<blank>\s+|--[^\n]*(?:\n|\Z)|\#[!\ ][^\n]*(?:\n|\Z)|/\*.*?\*/)
+        |(?P<quoted>'(?:[^'\\]|\\.|'')*'|`(?:[^`\\]|\\.|``)*`|"(?:[^"\\]|\\.|"")*"|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$)
+        |(?P<word>[A-Za-z_][A-Za-z0-9_]*)
+        |(?P<other>.)""",
+    re.DOTALL | re.VERBOSE,
+)
+_SUBQUERY = {b"SELECT", b"WITH", b"FROM", b"EXPLAIN", b"SHOW", b"DESCRIBE"}
+_LINE_END = re.compile(rb"[ \t\f]*\r?\n?")
+
+
+@dataclass(frozen=True, slots=True)
+class InsertHead:
+    """An INSERT whose data follow: ``sql`` without FORMAT or VALUES, ``format`` or ``""``, and where the data start."""
+
+    sql: str
+    format: str
+    data_start: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    text: bytes
+    start: int
+    end: int
+    is_word: bool
+    depth: int
+
+
+def is_insert(text: bytes) -> bool:
+    """Whether the first word is INSERT."""
+    first = next(_tokens(text), None)
+    return first is not None and first.text == b"INSERT"
+
+
+def insert_head(text: bytes) -> InsertHead | None:
+    """Splits an INSERT from the data behind it; ``None`` for INSERT ... SELECT and INSERT ... FROM INFILE."""
+    tokens = _tokens(text)
+    for token in tokens:
+        if not token.is_word or token.depth > 1:
+            continue
+        if token.text in _SUBQUERY:
+            return None
+        if token.depth == 0 and token.text == b"VALUES":
+            return InsertHead(_decode(text[: token.start]), "Values", token.end)
+        if token.depth == 0 and token.text == b"FORMAT":
+            name = next(tokens, None)
+            if name is None:
+                return None
+            line_end = _LINE_END.match(text, name.end)
+            return InsertHead(
+                _decode(text[: token.start]),
+                _decode(text[name.start : name.end]),
+                line_end.end() if line_end else name.end,
+            )
+    return InsertHead(_decode(text).rstrip().rstrip(";"), "", len(text))
+
+
+def output_format(sql: str) -> str:
+    """The name in the statement's FORMAT clause, or ``""``."""
+    text = sql.encode()
+    clause = _format_clause(list(_tokens(text)))
+    return _decode(text[clause[1].start : clause[1].end]) if clause else ""
+
+
+def into_outfile(sql: str, path: str) -> str:
+    """Makes the statement write its output to ``path`` in place of handing it back."""
+    text = sql.encode()
+    tokens = list(_tokens(text))
+    while tokens and tokens[-1].text == b";":
+        tokens.pop()
+    clause = _format_clause(tokens)
+    end = tokens[-1].end if tokens else len(text)
+    at = clause[0].start if clause else end
+    return _decode(text[:at] + f"\nINTO OUTFILE '{path}' APPEND\n".encode() + text[at:end])
+
+
+def _format_clause(tokens: list[_Token]) -> tuple[_Token, _Token] | None:
+    """FORMAT and the name behind it: the last such pair with only a SETTINGS clause behind."""
+    top = [token for token in tokens if token.depth == 0 and token.text != b";"]
+    for at in range(len(top) - 2, 0, -1):
+        name = top[at + 1]
+        behind = top[at + 2] if at + 2 < len(top) else None
+        if top[at].text == b"FORMAT" and name.is_word and (behind is None or behind.text == b"SETTINGS"):
+            return top[at], name
+    return None
+
+
+def _tokens(text: bytes) -> Iterator[_Token]:
+    """Tokens without blanks and comments; words in upper case."""
+    depth = 0
+    for match in _TOKEN.finditer(text):
+        kind = match.lastgroup
+        if kind == "blank":
+            continue
+        value = match[0]
+        if value in b")]}":
+            depth -= 1
+        yield _Token(value.upper() if kind == "word" else value, match.start(), match.end(), kind == "word", depth)
+        if value in b"([{":
+            depth += 1
+
+
+def _decode(text: bytes) -> str:
+    return text.decode("utf-8", "surrogateescape")

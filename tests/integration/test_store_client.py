@@ -1,0 +1,57 @@
+"""What the pipeline relies on: blocks go in once, queries come out, errors are told apart."""
+
+import pytest
+
+from reviva.errors import StoreRefusedError, StoreUnavailableError
+from reviva.store.client import StoreClient
+from reviva.store.migrate import migrate
+
+
+def native_numbers(store: StoreClient, count: int) -> bytes:
+    return store.query_native(
+        "SELECT number AS n, toString(number) AS s FROM numbers({count:UInt32})", {"count": count}
+    )
+
+
+@pytest.fixture
+def numbers(store_client: StoreClient) -> StoreClient:
+    store_client.command("DROP TABLE IF EXISTS numbers_in")
+    store_client.command(
+        "CREATE TABLE numbers_in (n UInt64, s String) ENGINE = MergeTree ORDER BY n "
+        "SETTINGS non_replicated_deduplication_window = 100"
+    )
+    return store_client
+
+
+def test_a_block_is_inserted_once_per_token(numbers: StoreClient) -> None:
+    block = native_numbers(numbers, 1000)
+    for token in ("a", "a", "b"):
+        numbers.insert_block("numbers_in", block, token)
+    assert numbers.rows("SELECT count(), sum(n), uniqExact(s) FROM numbers_in") == [(2000, 999_000, 1000)]
+
+
+def test_a_large_block_is_one_part(numbers: StoreClient) -> None:
+    numbers.insert_block("numbers_in", native_numbers(numbers, 1_500_000), "large")
+    assert numbers.rows("SELECT count() FROM numbers_in") == [(1_500_000,)]
+
+
+def test_wrong_types_are_refused_for_good(numbers: StoreClient) -> None:
+    block = numbers.query_native("SELECT 'no number' AS n, 'x' AS s")
+    with pytest.raises(StoreRefusedError, match="numbers_in"):
+        numbers.insert_block("numbers_in", block, "bad")
+    with pytest.raises(StoreRefusedError):
+        numbers.insert_block("numbers_in", b"\x01\x01garbage", "bad")
+
+
+def test_a_missing_table_may_come_later(store_client: StoreClient) -> None:
+    with pytest.raises(StoreUnavailableError, match="there_is_no_such_table"):
+        store_client.insert_block("there_is_no_such_table", native_numbers(store_client, 1), "t")
+
+
+def test_a_server_that_is_away() -> None:
+    with StoreClient("http://127.0.0.1:1", "default") as client, pytest.raises(StoreUnavailableError, match="reached"):
+        client.ping()
+
+
+def test_migrating_again_changes_nothing(store_client: StoreClient) -> None:
+    assert migrate(store_client) == []
