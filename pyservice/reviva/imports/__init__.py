@@ -1,0 +1,1 @@
+"""History from files: web server logs and NDJSON."""
