@@ -340,6 +340,18 @@ impl<'a> Event<'a> {
         ]
     }
 
+    /// The receive time alone, of a payload that [`encode`](Self::encode) wrote; `None` for other records.
+    #[inline]
+    #[must_use]
+    pub fn received_at_ms(payload: &[u8]) -> Option<i64> {
+        let &[kind, version, ..] = payload else {
+            return None;
+        };
+        let is_event = kind == Kind::Event as u8 && version == VERSION;
+        let received_at_ms = payload.get(12..20).filter(|_| is_event)?;
+        Some(i64::from_le_bytes(received_at_ms.try_into().ok()?))
+    }
+
     /// Reads what [`encode`](Self::encode) wrote.
     ///
     /// # Errors
@@ -465,6 +477,7 @@ mod tests {
             }
             let mut out = Vec::new();
             event.encode(&mut out);
+            prop_assert_eq!(Event::received_at_ms(&out), Some(event.received_at_ms));
             prop_assert_eq!(Event::decode(&out), Ok(event));
             for cut in 0..out.len() {
                 prop_assert!(Event::decode(&out[..cut]).is_err());

@@ -32,16 +32,31 @@ pub fn take<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], RecordError> {
     let (header, rest) = bytes
         .split_first_chunk::<HEADER>()
         .ok_or(RecordError::Truncated)?;
-    let length = u32::from_le_bytes([header[0], header[1], header[2], header[3]]) as usize;
     let crc = u32::from_le_bytes([header[4], header[5], header[6], header[7]]);
     let (payload, rest) = rest
-        .split_at_checked(length)
+        .split_at_checked(payload_length(header))
         .ok_or(RecordError::Truncated)?;
     if crc32c::crc32c(payload) != crc {
         return Err(RecordError::Checksum);
     }
     *bytes = rest;
     Ok(payload)
+}
+
+/// The length of the payload behind this header.
+#[inline]
+#[must_use]
+pub fn payload_length(header: &[u8; HEADER]) -> usize {
+    u32::from_le_bytes([header[0], header[1], header[2], header[3]]) as usize
+}
+
+/// Takes the payload of the frame at the front of `bytes`, whose checksum has been looked at before; `None` at the end.
+#[inline]
+pub fn take_checked<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (header, rest) = bytes.split_first_chunk::<HEADER>()?;
+    let (payload, rest) = rest.split_at_checked(payload_length(header))?;
+    *bytes = rest;
+    Some(payload)
 }
 
 #[cfg(test)]
@@ -64,6 +79,11 @@ mod tests {
         assert_eq!(take(&mut rest).unwrap(), b"one");
         assert_eq!(take(&mut rest).unwrap(), b"");
         assert_eq!(take(&mut rest), Err(RecordError::Truncated));
+
+        let mut rest = out.as_slice();
+        assert_eq!(take_checked(&mut rest), Some(b"one".as_slice()));
+        assert_eq!(take_checked(&mut rest), Some(b"".as_slice()));
+        assert_eq!(take_checked(&mut rest), None);
     }
 
     #[test]
