@@ -100,6 +100,9 @@ class Limits(Group):
     max_depth: int = Field(default=32, gt=0, description="nesting of properties, traits and context")
     events_per_s: float = Field(default=0, ge=0, description="per API key, on average; 0: no limit")
     burst_events: int = Field(default=100_000, gt=0, description="per API key, at once, where events_per_s is set")
+    max_inflight_bytes: int = Field(
+        default=512 << 20, gt=0, description="bodies being read, decoded or written, per gateway process"
+    )
     max_connections: int = Field(default=4_096, gt=0, description="open HTTP connections per gateway process")
     stream_window_batches: int = Field(default=64, gt=0, description="unacknowledged batches per gRPC stream")
     stream_window_bytes: int = Field(default=32 << 20, gt=0, description="unacknowledged bytes per gRPC stream")

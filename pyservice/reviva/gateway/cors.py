@@ -1,0 +1,72 @@
+"""Lets web pages of other origins send events and watch: answers preflights and marks answers to browsers."""
+
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from typing import Any
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_MAX_AGE_S = b"3600"
+
+
+class Cors:
+    """Wraps an ASGI application.
+
+    The origin is echoed and credentials are allowed, because several SDKs (and every sendBeacon) send them and a ``*``
+    would not do then. That is harmless here: authority comes from the key in the request, never from a cookie.
+    """
+
+    def __init__(self, app: App, origins: Sequence[str]) -> None:
+        self._app = app
+        self._origins = None if "*" in origins else frozenset(origin.encode().lower() for origin in origins)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102 — ASGI
+        headers = dict(scope["headers"])
+        scope["reviva.headers"] = headers
+        origin = headers.get(b"origin")
+        if scope["type"] != "http" or origin is None or not self._allows(origin):
+            await self._app(scope, receive, send)
+        elif scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
+            await _answer_preflight(origin, headers, send)
+        else:
+            await self._app(scope, receive, _with_headers(send, origin))
+
+    def _allows(self, origin: bytes) -> bool:
+        return self._origins is None or origin.lower() in self._origins
+
+
+def _common(origin: bytes) -> list[tuple[bytes, bytes]]:
+    return [
+        (b"access-control-allow-origin", origin),
+        (b"access-control-allow-credentials", b"true"),
+        (b"vary", b"Origin"),
+    ]
+
+
+async def _answer_preflight(origin: bytes, headers: dict[bytes, bytes], send: Send) -> None:
+    wanted = headers.get(b"access-control-request-headers", b"")
+    answer = [
+        *_common(origin),
+        (b"vary", b"Access-Control-Request-Headers"),
+        (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
+        (b"access-control-max-age", _MAX_AGE_S),
+        (b"cache-control", b"max-age=" + _MAX_AGE_S),
+        (b"content-length", b"0"),
+    ]
+    if wanted:
+        answer.append((b"access-control-allow-headers", wanted))
+    await send({"type": "http.response.start", "status": 200, "headers": answer})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def _with_headers(send: Send, origin: bytes) -> Send:
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            exposed = (b"access-control-expose-headers", b"Retry-After, X-RateLimit-Reset")
+            message["headers"] = [*message["headers"], *_common(origin), exposed]
+        await send(message)
+
+    return send_with_headers

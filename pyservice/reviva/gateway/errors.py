@@ -1,0 +1,98 @@
+"""Why a whole request is refused, and how each protocol says so: one table."""
+
+import math
+
+import grpc
+import orjson
+
+from reviva._engine import RequestError
+
+_GRPC_STATUS = {
+    400: grpc.StatusCode.INVALID_ARGUMENT,
+    401: grpc.StatusCode.UNAUTHENTICATED,
+    404: grpc.StatusCode.NOT_FOUND,
+    405: grpc.StatusCode.UNIMPLEMENTED,
+    # Not RESOURCE_EXHAUSTED, which clients try again.
+    413: grpc.StatusCode.INVALID_ARGUMENT,
+    415: grpc.StatusCode.INVALID_ARGUMENT,
+    429: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    503: grpc.StatusCode.UNAVAILABLE,
+}
+
+
+class Refused(Exception):  # noqa: N818 — an outcome, not a fault
+    """Nothing of the request was kept. ``retry_after_s`` is 0 where trying again cannot help."""
+
+    def __init__(self, status: int, code: str, message: str, *, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.message = message
+        self.retry_after_s = retry_after_s
+
+    @classmethod
+    def by_engine(cls, error: RequestError) -> "Refused":
+        """What the engine refused."""
+        return cls(error.status, error.code, str(error))
+
+    @property
+    def retry_after_ms(self) -> int:
+        """Whole milliseconds, at least 1 where a retry may help."""
+        return math.ceil(self.retry_after_s * 1000)
+
+    @property
+    def grpc_status(self) -> grpc.StatusCode:
+        """The status for gRPC."""
+        return _GRPC_STATUS.get(self.status, grpc.StatusCode.UNKNOWN)
+
+    def grpc_metadata(self) -> tuple[tuple[str, str], ...]:
+        """Trailing metadata: our code, and gRPC's own field for when to try again (negative: do not)."""
+        pushback = str(self.retry_after_ms) if self.retry_after_s else "-1"
+        return ("reviva-code", self.code), ("grpc-retry-pushback-ms", pushback)
+
+    def http_headers(self) -> list[tuple[bytes, bytes]]:
+        """Retry-After in whole seconds, where a retry may help."""
+        if not self.retry_after_s:
+            return []
+        return [(b"retry-after", b"%d" % math.ceil(self.retry_after_s))]
+
+    def http_body(self) -> bytes:
+        """The JSON document that says why."""
+        error: dict[str, str | int] = {"code": self.code, "message": self.message}
+        if self.retry_after_s:
+            error["retry_after_ms"] = self.retry_after_ms
+        return orjson.dumps({"error": error})
+
+
+def rate_limited(retry_after_s: float) -> Refused:
+    """The key has used up its quota."""
+    return Refused(
+        429,
+        "rate_limited",
+        f"the key's quota is used up; try again in {retry_after_s:.1f} s",
+        retry_after_s=retry_after_s,
+    )
+
+
+def overloaded() -> Refused:
+    """Too many bytes are on their way through this process."""
+    return Refused(429, "overloaded", "too much is on its way already; try again in a second", retry_after_s=1.0)
+
+
+def journal_full() -> Refused:
+    """The processor is behind by as much as the journal may hold."""
+    return Refused(
+        429, "journal_full", "too much is waiting to be processed; try again in a few seconds", retry_after_s=5.0
+    )
+
+
+def not_ready(why: str) -> Refused:
+    """The process is stopping, or cannot write."""
+    return Refused(503, "not_ready", f"{why}; try again", retry_after_s=1.0)
+
+
+def body_too_large(limit: int) -> Refused:
+    """Told while the body is being read."""
+    return Refused(
+        413, "body_too_large", f"the body is larger than the {limit} bytes that are allowed; send smaller batches"
+    )

@@ -1,0 +1,69 @@
+"""The HTTP server of one gateway process: uvicorn on a socket that several processes share."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+
+from reviva.config import Address
+from reviva.gateway.cors import App
+
+_BACKLOG = 2048
+_KEEP_ALIVE_S = 75
+
+
+class HttpServer:
+    """Serves an ASGI application. The socket is bound at once: a taken address is an error before anything starts."""
+
+    def __init__(self, app: App, address: Address, max_connections: int) -> None:
+        self._socket = _bind(address)
+        self.port: int = self._socket.getsockname()[1]
+        config = uvicorn.Config(
+            app,
+            http="httptools",
+            ws="websockets-sansio",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            server_header=False,
+            limit_concurrency=max_connections,
+            backlog=_BACKLOG,
+            timeout_keep_alive=_KEEP_ALIVE_S,
+        )
+        self._server = _Server(config)
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begins to accept: connections are taken from now on, and answered as soon as the loop turns."""
+        self._socket.listen(_BACKLOG)
+        self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]), name="http")
+
+    async def stop(self, grace_s: float) -> None:
+        """Stops accepting and waits for running requests, at most ``grace_s`` seconds."""
+        self._server.config.timeout_graceful_shutdown = int(grace_s)
+        self._server.should_exit = True
+        if self._task is not None:
+            await self._task
+        self._socket.close()
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield  # signals are the role's business
+
+
+def _bind(address: Address) -> socket.socket:
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        listener.bind((address.host, address.port))
+    except OSError as error:
+        listener.close()
+        raise OSError(error.errno, f"HTTP cannot listen on {address}: {error.strerror}") from None
+    return listener

@@ -1,0 +1,177 @@
+"""One gateway process: its parts, how they start and how they end."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from reviva import state
+from reviva._engine import Intake, JournalFullError, JournalWriter
+from reviva.config import Settings
+from reviva.gateway import user_agents
+from reviva.gateway.cors import Cors
+from reviva.gateway.durable import DurableJournal
+from reviva.gateway.health import Health
+from reviva.gateway.http import HttpIngest
+from reviva.gateway.httpserver import HttpServer
+from reviva.gateway.ingest import Ingest
+from reviva.gateway.keyring import POLL_S, KeyRing, Limit
+from reviva.gateway.live import LiveTail
+from reviva.gateway.metrics import Metrics
+from reviva.gateway.request import ProxyTrust
+from reviva.gateway.rpc import RpcServer
+from reviva.gateway.rpc_stream import Window
+from reviva.gateway.site import Site
+from reviva.state.limits import RateLimiter
+from reviva.telemetry import logger
+
+_GRACE_S = 10.0
+"""How long running requests may take after the process was told to stop."""
+
+log = logger(__name__)
+
+
+async def run_gateway(settings: Settings, *, index: int, stop: asyncio.Event) -> None:
+    """Serves until ``stop`` is set, then ends what is running and closes the journal.
+
+    ``index`` is this process's number among the gateways: its journal lane. Wants a uvloop event loop. Raises
+    ``BlockingIOError`` where another process has the lane, ``OSError`` where an address is taken.
+    """
+    gateway = Gateway(settings, index)
+    try:
+        await gateway.start()
+        await stop.wait()
+    finally:
+        await gateway.stop()
+
+
+class Gateway:
+    """The parts of one process. Make it on the running event loop; :meth:`start`, then :meth:`stop`."""
+
+    def __init__(self, settings: Settings, index: int) -> None:
+        limits = settings.limits
+        self._index = index
+        self._tick_s = settings.journal.tick_interval_ms / 1000
+        self._threads = ThreadPoolExecutor(thread_name_prefix="decode")
+        self._redis = state.connect(settings.state, settings.data_dir)
+        self._metrics = Metrics(settings.data_dir / "metrics", index)
+        intake = _make_intake(settings)
+        writer = JournalWriter(
+            str(settings.journal_dir),
+            index,
+            segment_bytes=settings.journal.segment_bytes,
+            max_backlog_bytes=settings.journal.max_backlog_bytes,
+        )
+        self._journal = DurableJournal(writer)
+        self._keys = KeyRing(
+            settings.control_database_url, intake, default_limit=Limit(limits.events_per_s, limits.burst_events)
+        )
+        self._limiter = RateLimiter(self._redis)
+        self._tail = LiveTail(self._redis, self._keys, self._metrics)
+        self._ingest = Ingest(
+            intake=intake,
+            journal=self._journal,
+            keys=self._keys,
+            limiter=self._limiter,
+            live=self._tail.bus,
+            metrics=self._metrics,
+            threads=self._threads,
+            max_inflight_bytes=limits.max_inflight_bytes,
+        )
+        self._health = Health(self._journal, self._keys, self._limiter, self._ingest)
+        self._rpc = RpcServer(
+            self._ingest,
+            address=str(settings.grpc),
+            metrics=self._metrics,
+            max_body_bytes=limits.max_body_bytes,
+            window=Window(limits.stream_window_batches, limits.stream_window_bytes),
+        )
+        self._http = HttpServer(self._application(settings), settings.http, limits.max_connections)
+        self._background: list[asyncio.Task[None]] = []
+
+    @property
+    def ports(self) -> tuple[int, int]:
+        """Of HTTP and of gRPC: the real ones where the settings say 0."""
+        return self._http.port, self._rpc.port
+
+    async def start(self) -> None:
+        """Loads the keys and begins to accept."""
+        await self._keys.refresh()
+        self._background = [
+            asyncio.create_task(work, name=name)
+            for name, work in (
+                ("ticks", self._write_ticks()),
+                ("watch", self._watch()),
+                ("live", self._tail.bus.run()),
+            )
+        ]
+        await self._rpc.start()
+        await self._rpc.set_serving(self._health.report().is_ready)
+        self._http.start()
+        log.info("gateway is up", lane=self._index, http_port=self._http.port, grpc_port=self._rpc.port)
+
+    async def stop(self) -> None:
+        """Ends running requests, then everything else; the journal last, so that all that was acknowledged is in it."""
+        self._ingest.is_stopping = True
+        self._tail.close()
+        await asyncio.gather(self._http.stop(_GRACE_S), self._rpc.stop(_GRACE_S))
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        with contextlib.suppress(OSError):  # it has failed before, and said so
+            await self._journal.close()
+        await self._keys.close()
+        await self._redis.aclose()
+        self._threads.shutdown()
+        self._metrics.close()
+
+    def _application(self, settings: Settings) -> Cors:
+        site = Site(health=self._health, metrics=self._metrics, tail=self._tail)
+        ingest = HttpIngest(
+            self._ingest,
+            site.application(),
+            proxies=ProxyTrust(settings.trusted_proxies),
+            metrics=self._metrics,
+            max_body_bytes=settings.limits.max_body_bytes,
+        )
+        return Cors(ingest, settings.cors_origins)
+
+    async def _write_ticks(self) -> None:
+        while True:
+            with _told_elsewhere():
+                self._journal.tick(time.time_ns() // 1_000_000)
+            await asyncio.sleep(self._tick_s)
+
+    async def _watch(self) -> None:
+        """Keeps keys, health and gauges up to date."""
+        while True:
+            if await self._keys.refresh():
+                self._limiter.keep_only(self._keys.hashes())
+                self._tail.drop_revoked()
+            await self._rpc.set_serving(self._health.report().is_ready)
+            self._metrics.backlog_bytes.set(self._journal.backlog_bytes())
+            self._metrics.inflight_bytes.set(self._ingest.inflight_bytes)
+            await asyncio.sleep(POLL_S)
+
+
+def _make_intake(settings: Settings) -> Intake:
+    limits = settings.limits
+    return Intake(
+        user_agent_rules=user_agents.rules(),
+        bot_patterns=user_agents.bot_patterns(),
+        geo_database=str(settings.geo_database) if settings.geo_database else None,
+        max_body_bytes=limits.max_body_bytes,
+        max_inflated_bytes=limits.max_inflated_bytes,
+        max_events=limits.max_events,
+        max_event_bytes=limits.max_event_bytes,
+        max_depth=limits.max_depth,
+        keep_ip=settings.keep_ip,
+    )
+
+
+@contextlib.contextmanager
+def _told_elsewhere() -> Iterator[None]:
+    # A full journal refuses requests and a failed one turns readiness off; a tick more or less tells nothing new.
+    with contextlib.suppress(JournalFullError, OSError):
+        yield

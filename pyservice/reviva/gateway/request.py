@@ -1,0 +1,102 @@
+"""What a request's surroundings say: whose key, from where, by what, and under which wishes."""
+
+import binascii
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address
+from urllib.parse import parse_qsl
+
+Headers = Mapping[bytes, bytes]
+Network = IPv4Network | IPv6Network
+
+_TRUE = frozenset({b"1", b"true", b"yes"})
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Facts about a request that the engine wants to know beside its body."""
+
+    key: str | None = None
+    content_encoding: str = ""
+    remote_ip: str = ""
+    user_agent: str = ""
+    gpc: bool = False
+    history: bool = False
+
+
+class ProxyTrust:
+    """Decides which address a request came from: X-Forwarded-For counts only as far as trusted proxies wrote it."""
+
+    def __init__(self, trusted: Sequence[Network]) -> None:
+        self._trusted = trusted
+        self._is_trusted = lru_cache(4096)(self._look_up)
+
+    def remote_ip(self, peer: str, forwarded_for: str | None) -> str:
+        """The nearest address that is no trusted proxy."""
+        if not forwarded_for or not self._trusted or not self._is_trusted(peer):
+            return peer
+        hops = [hop.strip() for hop in forwarded_for.split(",")]
+        return next((hop for hop in reversed(hops) if hop and not self._is_trusted(hop)), hops[0] or peer)
+
+    def _look_up(self, address: str) -> bool:
+        try:
+            parsed = ip_address(address)
+        except ValueError:
+            return False
+        return any(parsed in network for network in self._trusted)
+
+
+def query_of(query_string: bytes) -> dict[bytes, bytes]:
+    """The query's parameters; of a repeated one, the last."""
+    return dict(parse_qsl(query_string, keep_blank_values=True)) if query_string else {}
+
+
+def api_key(headers: Headers, query: Mapping[bytes, bytes]) -> str | None:
+    """The key, from where clients put it: Bearer, Basic (as user name), our own header, or the query (sendBeacon)."""
+    key = (
+        _from_authorization(headers.get(b"authorization", b""))
+        or headers.get(b"x-reviva-key")
+        or query.get(b"key")
+        or query.get(b"writeKey")
+    )
+    return key.decode("latin-1") if key else None
+
+
+def _from_authorization(value: bytes) -> bytes:
+    scheme, _, credentials = value.partition(b" ")
+    match scheme.lower():
+        case b"bearer":
+            return credentials.strip()
+        case b"basic":
+            try:
+                return binascii.a2b_base64(credentials.strip()).partition(b":")[0]
+            except binascii.Error:
+                return b""
+    return b""
+
+
+def is_set(value: bytes | None) -> bool:
+    """Whether a switch in a header or query is on."""
+    return value is not None and value.lower() in _TRUE
+
+
+def native_format(content_type: bytes, wanted: bytes) -> str:
+    """Which of the native formats a body is in: as ``?format=`` says, else by its media type, else JSON.
+
+    Browsers send JSON as text/plain to spare themselves a preflight, so an unknown type means JSON too.
+    """
+    if wanted in {b"json", b"ndjson", b"proto"}:
+        return wanted.decode()
+    media_type = content_type.partition(b";")[0].strip().lower()
+    return _MEDIA_TYPES.get(media_type, "json")
+
+
+_MEDIA_TYPES = {
+    b"application/x-ndjson": "ndjson",
+    b"application/ndjson": "ndjson",
+    b"application/jsonl": "ndjson",
+    b"application/x-protobuf": "proto",
+    b"application/protobuf": "proto",
+    b"application/vnd.google.protobuf": "proto",
+}

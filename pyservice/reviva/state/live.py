@@ -1,0 +1,181 @@
+"""Carries accepted events between gateway processes to whoever watches a project live, over Redis pub/sub.
+
+A process that has a watcher says so on one channel, at once and then every second; the others publish a project's
+events only while they hear that. So a project that nobody watches costs one look into a dict per request. What is
+published is a sample for eyes, at most :data:`EVENTS_PER_S` a process, project and second; it may be lost.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
+
+from reviva.telemetry import logger
+
+EVENTS_PER_S = 200
+
+_WATCH = "reviva:live:watch"
+_EVENTS = "reviva:live:events:"
+_FLUSH_S = 0.05
+_ANNOUNCE_S = 1.0
+_WANTED_S = 3.5
+"""How long a project counts as watched after it was last said; survives two lost announcements."""
+_RECONNECT_S = 0.5
+
+log = logger(__name__)
+
+
+@dataclass(slots=True)
+class Sample:
+    """Events of one project, one JSON object a line, and how many more there were."""
+
+    lines: bytes
+    skipped: int = 0
+
+    def encode(self) -> bytes:
+        """For the wire: ``skipped`` on the first line, then the events."""
+        return b"%d\n%s" % (self.skipped, self.lines)
+
+    @classmethod
+    def decode(cls, message: bytes) -> "Sample":
+        """Reads what :meth:`encode` wrote."""
+        skipped, _, lines = message.partition(b"\n")
+        return cls(lines, int(skipped))
+
+
+@dataclass(slots=True)
+class _Outgoing:
+    second: int = 0
+    left: int = EVENTS_PER_S
+    lines: list[bytes] = field(default_factory=list)
+    skipped: int = 0
+
+
+class LiveBus:
+    """One process's end of the fan-out. ``deliver`` gets the samples of the projects that are watched here."""
+
+    def __init__(self, redis: Redis, deliver: Callable[[str, Sample], None]) -> None:
+        self._redis = redis
+        self._deliver = deliver
+        self._watched_here: Counter[str] = Counter()
+        self._wanted_until: dict[str, float] = {}
+        self._outgoing: dict[str, _Outgoing] = {}
+        self._subscriptions_changed = asyncio.Event()
+        self._something_to_publish = asyncio.Event()
+        self._away = False
+
+    def is_wanted(self, project_id: str) -> bool:
+        """Whether somebody watches this project, in whichever process."""
+        until = self._wanted_until.get(project_id)
+        return until is not None and (until > time.monotonic() or project_id in self._watched_here)
+
+    def publish(self, project_id: str, events: int, live_json: Callable[[int], bytes]) -> None:
+        """Publishes a request's events, as many as the second has left; ``live_json(limit)`` gives them."""
+        out = self._outgoing.setdefault(project_id, _Outgoing())
+        second = int(time.monotonic())
+        if out.second != second:
+            out.second, out.left = second, EVENTS_PER_S
+        lines = live_json(min(events, out.left)) if out.left else b""
+        taken = lines.count(b"\n")
+        out.left -= taken
+        out.skipped += events - taken
+        if lines:
+            out.lines.append(lines)
+        self._something_to_publish.set()
+
+    def watch(self, project_id: str) -> None:
+        """Begins to deliver a project's events here. Every call needs its :meth:`unwatch`."""
+        self._watched_here[project_id] += 1
+        self._wanted_until[project_id] = time.monotonic() + _WANTED_S
+        self._subscriptions_changed.set()
+
+    def unwatch(self, project_id: str) -> None:
+        """Ends one :meth:`watch`."""
+        self._watched_here[project_id] -= 1
+        if not self._watched_here[project_id]:
+            del self._watched_here[project_id]
+            self._subscriptions_changed.set()
+
+    async def run(self) -> None:
+        """Listens, announces and publishes until it is cancelled; outlives the state server's absence."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._publish_forever())
+            tasks.create_task(self._announce_forever())
+            tasks.create_task(self._listen_forever())
+
+    async def _publish_forever(self) -> None:
+        while True:
+            await self._something_to_publish.wait()
+            await asyncio.sleep(_FLUSH_S)
+            self._something_to_publish.clear()
+            outgoing = [(project, out) for project, out in self._outgoing.items() if out.lines or out.skipped]
+            for project_id, out in outgoing:
+                sample = Sample(b"".join(out.lines), out.skipped)
+                out.lines, out.skipped = [], 0
+                await self._send(project_id, sample)
+
+    async def _send(self, project_id: str, sample: Sample) -> None:
+        try:
+            await self._redis.publish(_EVENTS + project_id, sample.encode())
+        except (RedisError, OSError) as error:
+            self._note_away(error)
+            if project_id in self._watched_here:
+                self._deliver(project_id, sample)
+
+    async def _announce_forever(self) -> None:
+        while True:
+            for project_id in list(self._watched_here):
+                self._wanted_until[project_id] = time.monotonic() + _WANTED_S
+                with contextlib.suppress(RedisError, OSError):
+                    await self._redis.publish(_WATCH, project_id)
+            self._forget_unwanted()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._subscriptions_changed.wait(), _ANNOUNCE_S)
+            self._subscriptions_changed.clear()
+
+    def _forget_unwanted(self) -> None:
+        now = time.monotonic()
+        for project_id in [project for project, until in self._wanted_until.items() if until < now]:
+            del self._wanted_until[project_id]
+            self._outgoing.pop(project_id, None)
+
+    async def _listen_forever(self) -> None:
+        while True:
+            try:
+                async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+                    await pubsub.subscribe(_WATCH)
+                    await self._listen(pubsub)
+            except (RedisError, OSError) as error:
+                self._note_away(error)
+                await asyncio.sleep(_RECONNECT_S)
+
+    async def _listen(self, pubsub: PubSub) -> None:
+        # A pattern takes in every project's channel with no race between a new watcher and its subscription; other
+        # projects' samples flow only while somebody watches them, and are dropped below.
+        await pubsub.psubscribe(_EVENTS + "*")
+        while True:
+            message = await pubsub.get_message(timeout=_ANNOUNCE_S)
+            self._note_back()
+            if message is None:
+                continue
+            channel = message["channel"].decode()
+            if channel == _WATCH:
+                self._wanted_until[message["data"].decode()] = time.monotonic() + _WANTED_S
+            elif (project_id := channel.removeprefix(_EVENTS)) in self._watched_here:
+                self._deliver(project_id, Sample.decode(message["data"]))
+
+    def _note_away(self, error: Exception) -> None:
+        if not self._away:
+            log.warning("state server is away: live viewers see this process's events only", error=str(error))
+        self._away = True
+
+    def _note_back(self) -> None:
+        if self._away:
+            log.info("state server is back: live viewers see all events again")
+        self._away = False
