@@ -67,7 +67,8 @@ class Intake:
         future_limit_ms: int = 86_400_000,
         keep_ip: Literal["none", "truncated", "full"] = "truncated",
     ) -> None:
-        """``user_agent_rules``: uap-core's regexes.yaml; ``geo_database``: path of an MMDB file.
+        """``user_agent_rules``: uap-core's rules as JSON (without them, a small recogniser of the big browsers serves);
+        ``bot_patterns``: regular expressions; ``geo_database``: path of an MMDB file.
 
         Raises ``ValueError`` for rules, patterns or a database that cannot be read, naming which.
         """

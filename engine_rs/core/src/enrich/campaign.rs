@@ -61,7 +61,7 @@ click_ids! {
     "ransiteid" "rakuten" "affiliate",
     "rdt_cid" "reddit" "cpc",
     "sccid" "snapchat" "cpc",
-    "srsltid" "google shopping" "organic",
+    "srsltid" "google-shopping" "organic",
     "tblci" "taboola" "cpc",
     "ttclid" "tiktok" "cpc",
     "twclid" "twitter" "cpc",

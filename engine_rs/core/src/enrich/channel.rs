@@ -207,3 +207,134 @@ fn lower<'a>(text: &'a [u8], arena: &'a Arena) -> &'a [u8] {
     copy.make_ascii_lowercase();
     copy
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn of_query(query: &str, referrer: &str) -> &'static str {
+        let arena = Arena::new();
+        let arrival = Arrival {
+            campaign: Campaign::of_query(query.as_bytes(), &arena),
+            referrer_host: referrer.as_bytes(),
+            page_host: b"www.repairs.example.com",
+        };
+        Channel::of(&arrival, &arena).name()
+    }
+
+    #[test]
+    fn referrers_tell_the_channel() {
+        for (referrer, channel) in [
+            ("", "Direct"),
+            ("blog.example.com", "Internal"),
+            ("www.repairs.example.com", "Internal"),
+            ("www.google.co.uk", "Organic Search"),
+            ("duckduckgo.com", "Organic Search"),
+            ("search.yahoo.com", "Organic Search"),
+            ("l.facebook.com", "Organic Social"),
+            ("t.co", "Organic Social"),
+            ("m.youtube.com", "Organic Video"),
+            ("www.amazon.de", "Organic Shopping"),
+            ("chatgpt.com", "AI Assistant"),
+            ("gemini.google.com", "AI Assistant"),
+            ("docs.google.com", "Referral"),
+            ("com.google.android.googlequicksearchbox", "Organic Search"),
+            ("somebody.blog", "Referral"),
+            ("notgoogle.com", "Referral"),
+            ("google.evil.com", "Referral"),
+            ("203.0.113.7", "Referral"),
+        ] {
+            assert_eq!(of_query("", referrer), channel, "{referrer}");
+        }
+    }
+
+    #[test]
+    fn campaigns_tell_the_channel() {
+        for (query, channel) in [
+            ("utm_source=(direct)&utm_medium=(none)", "Direct"),
+            (
+                "utm_source=google&utm_medium=cpc&utm_campaign=Cross-network",
+                "Cross-network",
+            ),
+            (
+                "utm_source=google&utm_medium=cpc&utm_campaign=eshop",
+                "Paid Shopping",
+            ),
+            ("utm_source=ebay&utm_medium=PPC", "Paid Shopping"),
+            (
+                "utm_source=google&utm_medium=cpc&utm_campaign=workshops",
+                "Paid Search",
+            ),
+            ("utm_source=Bing&utm_medium=paid-search", "Paid Search"),
+            ("utm_source=facebook&utm_medium=paid_social", "Paid Social"),
+            ("utm_source=youtube.com&utm_medium=cpv-cpc", "Paid Video"),
+            ("utm_source=dv360&utm_medium=banner", "Display"),
+            ("utm_source=partner&utm_medium=retargeting", "Paid Other"),
+            (
+                "utm_source=x-y&utm_medium=z&utm_campaign=shop-now",
+                "Organic Shopping",
+            ),
+            ("utm_source=instagram&utm_medium=story", "Organic Social"),
+            ("utm_source=news&utm_medium=social-media", "Organic Social"),
+            ("utm_source=vimeo&utm_medium=referral", "Organic Video"),
+            ("utm_source=news&utm_medium=video-ad", "Organic Video"),
+            ("utm_source=bing&utm_medium=x", "Organic Search"),
+            ("utm_source=news&utm_medium=organic", "Organic Search"),
+            ("utm_source=news&utm_medium=ai-assistant", "AI Assistant"),
+            ("utm_source=partner&utm_medium=referral", "Referral"),
+            ("utm_source=newsletter&utm_medium=e-mail", "Email"),
+            ("utm_source=E_mail&utm_medium=may", "Email"),
+            ("utm_source=partner&utm_medium=affiliate", "Affiliates"),
+            ("utm_source=podcast&utm_medium=audio", "Audio"),
+            ("utm_source=sms&utm_medium=text", "SMS"),
+            (
+                "utm_source=app&utm_medium=web-push",
+                "Mobile Push Notifications",
+            ),
+            (
+                "utm_source=firebase&utm_medium=x",
+                "Mobile Push Notifications",
+            ),
+            ("utm_source=something&utm_medium=else", "Unassigned"),
+        ] {
+            assert_eq!(of_query(query, ""), channel, "{query}");
+        }
+    }
+
+    #[test]
+    fn click_ids_and_referrers_fill_what_a_campaign_leaves_out() {
+        for (query, referrer, channel) in [
+            ("gclid=x", "", "Paid Search"),
+            ("gclid=x", "www.google.com", "Paid Search"),
+            ("wbraid=x&utm_campaign=cross-network", "", "Cross-network"),
+            ("dclid=x", "", "Display"),
+            ("msclkid=x", "www.bing.com", "Paid Search"),
+            ("fbclid=x", "l.facebook.com", "Organic Social"),
+            ("fbclid=x&utm_medium=cpc", "", "Paid Social"),
+            ("ttclid=x", "", "Paid Social"),
+            ("mc_eid=x", "", "Email"),
+            ("irclickid=x", "", "Affiliates"),
+            ("srsltid=x", "www.google.com", "Organic Shopping"),
+            ("utm_medium=cpc", "www.google.com", "Paid Search"),
+            ("utm_campaign=spring", "www.reddit.com", "Organic Social"),
+            (
+                "utm_source=newsletter&utm_medium=email",
+                "www.google.com",
+                "Email",
+            ),
+        ] {
+            assert_eq!(of_query(query, referrer), channel, "{query} {referrer}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_texts_have_a_channel(query: Vec<u8>, referrer_host: Vec<u8>, page_host: Vec<u8>) {
+            let arena = Arena::new();
+            let campaign = Campaign::of_query(&query, &arena);
+            let arrival = Arrival { campaign, referrer_host: &referrer_host, page_host: &page_host };
+            prop_assert!(!Channel::of(&arrival, &arena).name().is_empty());
+        }
+    }
+}

@@ -1,5 +1,8 @@
 //! Where an address is, from an MMDB file that the operator names.
 
+#[cfg(test)]
+mod mmdb;
+
 use maxminddb::{MaxMindDbError, Reader};
 use serde::Deserialize;
 use std::net::IpAddr;
@@ -33,12 +36,23 @@ impl Geo {
     /// # Errors
     /// Where there is no such file, or it is not an MMDB.
     pub fn open(path: &Path) -> Result<Self, GeoError> {
-        Reader::open_readfile(path)
-            .map(Self)
-            .map_err(|source| GeoError {
-                path: path.display().to_string(),
-                source,
-            })
+        let read = Reader::open_readfile(path);
+        read.map(Self).map_err(|source| GeoError {
+            path: path.display().to_string(),
+            source,
+        })
+    }
+
+    /// Takes a database that is in memory already.
+    ///
+    /// # Errors
+    /// Where it is not an MMDB.
+    pub fn from_bytes(database: Vec<u8>) -> Result<Self, GeoError> {
+        let read = Reader::from_source(database);
+        read.map(Self).map_err(|source| GeoError {
+            path: "in memory".to_owned(),
+            source,
+        })
     }
 
     /// Where `address` is; empty texts where the database does not know it.
@@ -121,5 +135,143 @@ impl<'a> Named<'a> {
 impl<'a> Record<'a> {
     fn name(&self) -> Option<&'a str> {
         self.names.as_ref().and_then(|names| names.en)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::mmdb::{Data, database};
+    use super::*;
+    use Data::{List, Map, Text};
+    use proptest::prelude::*;
+
+    fn geo(record: Data) -> Geo {
+        let networks = [([81, 2, 69, 0], 24, record)];
+        Geo::from_bytes(database(&networks)).unwrap()
+    }
+
+    fn names(english: &'static str) -> Data {
+        Map(vec![(
+            "names",
+            Map(vec![("de", Text("Anders")), ("en", Text(english))]),
+        )])
+    }
+
+    fn with_code(code: &'static str, english: &'static str) -> Data {
+        let Map(mut fields) = names(english) else {
+            unreachable!()
+        };
+        fields.push(("iso_code", Text(code)));
+        Map(fields)
+    }
+
+    const LONDON: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(81, 2, 69, 160));
+
+    #[test]
+    fn every_layout_is_read() {
+        let place = |country, region, city| Place {
+            country,
+            region,
+            city,
+        };
+        for (layout, record, expected) in [
+            (
+                "GeoLite2-City",
+                Map(vec![
+                    ("city", names("London")),
+                    ("continent", with_code("EU", "Europe")),
+                    ("country", with_code("GB", "United Kingdom")),
+                    ("location", Map(vec![("time_zone", Text("Europe/London"))])),
+                    (
+                        "subdivisions",
+                        List(vec![
+                            with_code("ENG", "England"),
+                            with_code("WSM", "Westminster"),
+                        ]),
+                    ),
+                ]),
+                place("GB", "ENG", "London"),
+            ),
+            (
+                "GeoLite2-Country",
+                Map(vec![(
+                    "registered_country",
+                    with_code("GB", "United Kingdom"),
+                )]),
+                place("GB", "", ""),
+            ),
+            (
+                "DB-IP",
+                Map(vec![
+                    ("city", names("London")),
+                    ("country", with_code("GB", "United Kingdom")),
+                    ("subdivisions", List(vec![names("England")])),
+                ]),
+                place("GB", "England", "London"),
+            ),
+            (
+                "IPinfo location",
+                Map(vec![
+                    ("city", Text("London")),
+                    ("region", Text("England")),
+                    ("country", Text("GB")),
+                ]),
+                place("GB", "England", "London"),
+            ),
+            (
+                "IPinfo Lite",
+                Map(vec![
+                    ("country", Text("United Kingdom")),
+                    ("country_code", Text("GB")),
+                ]),
+                place("GB", "", ""),
+            ),
+        ] {
+            assert_eq!(geo(record).locate(LONDON), expected, "{layout}");
+        }
+    }
+
+    #[test]
+    fn unknown_addresses_are_nowhere() {
+        let geo = geo(with_code("GB", "United Kingdom"));
+        assert_eq!(geo.locate("81.2.70.1".parse().unwrap()), Place::default());
+        assert_eq!(geo.locate("2001:db8::1".parse().unwrap()), Place::default());
+    }
+
+    #[test]
+    fn records_of_other_shapes_are_nowhere() {
+        for record in [
+            Text("London"),
+            Map(vec![("city", List(vec![]))]),
+            Map(vec![]),
+        ] {
+            assert_eq!(geo(record).locate(LONDON), Place::default());
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_database_is_named() {
+        let error = Geo::open(Path::new("/nonexistent/places.mmdb"))
+            .err()
+            .unwrap();
+        assert!(
+            error.to_string().contains("/nonexistent/places.mmdb"),
+            "{error}"
+        );
+        assert!(Geo::from_bytes(b"nothing".to_vec()).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_damage_is_survived(at: prop::sample::Index, byte: u8, address: IpAddr) {
+            let record = Map(vec![("city", names("London")), ("country", with_code("GB", "United Kingdom"))]);
+            let mut bytes = database(&[([81, 2, 69, 0], 24, record)]);
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            if let Ok(geo) = Geo::from_bytes(bytes) {
+                let _ = geo.locate(address);
+                let _ = geo.locate(LONDON);
+            }
+        }
     }
 }

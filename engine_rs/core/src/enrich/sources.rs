@@ -1,5 +1,6 @@
 //! Which well-known sites are search engines, social networks, video sites, shops and assistants.
 
+use memchr::memchr;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -56,18 +57,20 @@ fn section(name: &str) -> Category {
 /// name under every public suffix.
 #[must_use]
 pub fn category(source: &[u8]) -> Option<Category> {
-    let mut name = source;
-    loop {
-        if let Some(&category) = SOURCES.get(name) {
+    if !source.contains(&b'.') {
+        return SOURCES.get(source).copied();
+    }
+    let mut domain = source;
+    while let Some(dot) = memchr(b'.', domain) {
+        if let Some(&category) = SOURCES.get(domain) {
             return Some(category);
         }
-        match memchr::memchr(b'.', name) {
-            Some(dot) => name = &name[dot + 1..],
-            None => return brand_category(source),
-        }
+        domain = &domain[dot + 1..];
     }
+    brand_category(source)
 }
 
+/// The category of `google.*`, for a host such as `www.google.co.uk`.
 fn brand_category(host: &[u8]) -> Option<Category> {
     const LONGEST: usize = 32;
     let domain = psl::domain(host)?;
@@ -75,4 +78,59 @@ fn brand_category(host: &[u8]) -> Option<Category> {
     let mut key = [b'*'; LONGEST];
     key.get_mut(..brand.len())?.copy_from_slice(brand);
     SOURCES.get(key.get(..=brand.len())?).copied()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_clean() {
+        let text = include_str!("sources.txt");
+        let words: Vec<_> = entries(text).collect();
+        assert!(words.len() > 500);
+        assert_eq!(words.len(), SOURCES.len(), "a word stands there twice");
+        for (word, _) in words {
+            let word = std::str::from_utf8(word).unwrap();
+            let plain =
+                |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-_.*".contains(c);
+            assert!(word.chars().all(plain), "{word}");
+            let brand = word
+                .strip_suffix(".*")
+                .is_none_or(|brand| !brand.contains('.'));
+            assert!(brand, "{word}: only a name can stand before .*");
+        }
+        for section in text.lines().filter(|line| line.starts_with('[')) {
+            assert!(
+                [
+                    "[search]",
+                    "[social]",
+                    "[video]",
+                    "[shopping]",
+                    "[assistant]",
+                    "[other]"
+                ]
+                .contains(&section)
+            );
+        }
+    }
+
+    #[test]
+    fn domains_stand_for_their_subdomains() {
+        for (source, expected) in [
+            ("google", Some(Category::Search)),
+            ("www.google.com.br", Some(Category::Search)),
+            ("gemini.google.com", Some(Category::Assistant)),
+            ("docs.google.com", Some(Category::Other)),
+            ("de.search.yahoo.com", Some(Category::Search)),
+            ("out.reddit.com", Some(Category::Social)),
+            ("reddit.com.example.org", None),
+            ("notreddit.com", None),
+            ("blog.google", None),
+            (".", None),
+            ("", None),
+        ] {
+            assert_eq!(category(source.as_bytes()), expected, "{source}");
+        }
+    }
 }

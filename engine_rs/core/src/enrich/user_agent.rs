@@ -74,8 +74,119 @@ impl UserAgents {
         }
         found.device_type = match found.bot {
             Some(_) => DeviceType::Bot,
-            None => DeviceType::of(header),
+            None => DeviceType::of(header, &found.os),
         };
         found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const RULES: &[u8] = br#"{
+        "user_agent_parsers": [
+            {"regex": "(Googlebot)/(\\d+)\\.(\\d+)"},
+            {"regex": "(CriOS)/(\\d+)\\.(\\d+)\\.(\\d+)", "family_replacement": "Chrome Mobile iOS"},
+            {"regex": "(Chrome)/(\\d+)\\.(\\d+)(?:\\.(\\d+)|)"}
+        ],
+        "os_parsers": [
+            {"regex": "Windows NT 10\\.0", "os_replacement": "Windows", "os_v1_replacement": "10"},
+            {"regex": "(Android) (\\d+)"}
+        ],
+        "device_parsers": [
+            {"regex": "googlebot", "regex_flag": "i", "device_replacement": "Spider", "brand_replacement": "Spider"},
+            {"regex": "; (SM-[A-Z0-9]+)", "device_replacement": "Samsung $1", "brand_replacement": "Samsung", "model_replacement": "$1"},
+            {"regex": "Android \\d+; ([^;)]+)", "brand_replacement": "Generic_Android", "model_replacement": "$1"}
+        ]
+    }"#;
+
+    fn with_rules(patterns: &[&str]) -> UserAgents {
+        UserAgents::new(Some(RULES), Bots::new(patterns).unwrap()).unwrap()
+    }
+
+    fn without_rules() -> UserAgents {
+        UserAgents::new(None, Bots::new(&["curl"]).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn rules_tell_browser_system_and_device() {
+        let found = with_rules(&[]).parse(
+            b"Mozilla/5.0 (Linux; Android 14; SM-S911B) AppleWebKit/537.36 Chrome/129.0.6668 Mobile Safari/537.36",
+        );
+        let expected = UserAgent {
+            browser: "Chrome".into(),
+            browser_version: "129.0.6668".into(),
+            os: "Android".into(),
+            os_version: "14".into(),
+            device_type: DeviceType::Mobile,
+            device_brand: "Samsung".into(),
+            device_model: "SM-S911B".into(),
+            bot: None,
+        };
+        assert_eq!(*found, expected);
+    }
+
+    #[test]
+    fn placeholders_for_unknown_devices_are_left_out() {
+        let found =
+            with_rules(&[]).parse(b"Mozilla/5.0 (Linux; Android 10; K) Chrome/129.0 Mobile");
+        assert_eq!(
+            (found.device_brand.as_str(), found.device_model.as_str()),
+            ("", "")
+        );
+        assert_eq!(found.browser_version, "129.0");
+    }
+
+    #[test]
+    fn robots_are_known_by_rules_or_patterns() {
+        let header = b"Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)";
+        for agents in [with_rules(&[]), with_rules(&["Googlebot\\/"])] {
+            let found = agents.parse(header);
+            assert_eq!(found.bot.as_deref(), Some("Googlebot"));
+            assert_eq!(
+                (found.device_type, found.device_brand.as_str()),
+                (DeviceType::Bot, "")
+            );
+        }
+        assert_eq!(
+            without_rules().parse(b"curl/8.5.0").bot.as_deref(),
+            Some("curl")
+        );
+        assert_eq!(*without_rules().parse(b""), UserAgent::default());
+    }
+
+    #[test]
+    fn results_are_shared() {
+        let agents = without_rules();
+        assert!(Arc::ptr_eq(
+            &agents.parse(b"Firefox/131.0"),
+            &agents.parse(b"Firefox/131.0")
+        ));
+    }
+
+    #[test]
+    fn broken_rules_are_explained() {
+        let bots = || Bots::new::<&str>(&[]).unwrap();
+        let error = |rules: &[u8]| {
+            UserAgents::new(Some(rules), bots())
+                .err()
+                .unwrap()
+                .to_string()
+        };
+        assert!(error(b"user_agent_parsers:").contains("as JSON"));
+        let broken = br#"{"user_agent_parsers": [{"regex": "bro(ken"}], "os_parsers": [], "device_parsers": []}"#;
+        assert!(error(broken).contains("bro(ken"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_parsed(header: Vec<u8>, version in "(CPU OS |Windows NT |Version/|Chrome/)[0-9._]{0,8}(Safari/|Mobile)?") {
+            for agents in [with_rules(&["bot"]), without_rules()] {
+                let _ = agents.parse(&header);
+                let _ = agents.parse(version.as_bytes());
+            }
+        }
     }
 }

@@ -53,6 +53,8 @@ const TOKENS: &[(DeviceType, &[&str])] = &[
             " TV ",
         ],
     ),
+    // Before the tablets: Windows says Tablet PC where there is a pen.
+    (DeviceType::Desktop, &["Windows NT"]),
     (
         DeviceType::Tablet,
         &[
@@ -98,13 +100,18 @@ const TOKENS: &[(DeviceType, &[&str])] = &[
 ];
 
 impl DeviceType {
-    /// The kind that the user agent `header` tells; never [`DeviceType::Bot`].
+    /// The kind that the user agent `header` on the system `os` tells; never [`DeviceType::Bot`].
     #[must_use]
-    pub fn of(header: &str) -> Self {
-        TOKENS
+    pub fn of(header: &str, os: &str) -> Self {
+        let told = TOKENS
             .iter()
-            .find(|(_, tokens)| tokens.iter().any(|token| header.contains(token)))
-            .map_or(Self::Other, |(kind, _)| *kind)
+            .find(|(_, tokens)| tokens.iter().any(|token| header.contains(token)));
+        match (told, os) {
+            (Some((kind, _)), _) => *kind,
+            (None, "iOS" | "watchOS") => Self::Mobile,
+            (None, "tvOS" | "ATV OS X") => Self::Tv,
+            _ => Self::Other,
+        }
     }
 
     /// The name in the column `device_type`.
@@ -162,10 +169,22 @@ mod tests {
                 "Mozilla/5.0 (PlayStation; PlayStation 5/2.26) AppleWebKit/605.1.15",
                 Console,
             ),
+            (
+                "Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.1; Tablet PC 2.0)",
+                Desktop,
+            ),
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64; Xbox; Xbox One) Edge/44.18363",
+                Console,
+            ),
             ("curl/8.5.0", Other),
             ("", Other),
         ] {
-            assert_eq!(DeviceType::of(header), kind, "{header}");
+            assert_eq!(DeviceType::of(header, ""), kind, "{header}");
         }
+        assert_eq!(
+            DeviceType::of("Newsify/120 CFNetwork/672 Darwin/14", "iOS"),
+            Mobile
+        );
     }
 }

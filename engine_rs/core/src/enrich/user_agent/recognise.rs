@@ -14,6 +14,7 @@ const BROWSERS: &[(&str, &str)] = &[
     ("UCBrowser/", "UC Browser"),
     ("CriOS/", "Chrome Mobile iOS"),
     ("FxiOS/", "Firefox iOS"),
+    ("Iceweasel/", "Iceweasel"),
     ("Firefox/", "Firefox"),
     ("Chrome/", "Chrome"),
     ("MSIE ", "IE"),
@@ -54,6 +55,7 @@ pub(super) fn recognise(header: &str) -> UserAgent {
         browser: match browser {
             "Chrome" if mobile => "Chrome Mobile",
             "Firefox" if header.contains("Android") => "Firefox Mobile",
+            "Safari" if os == "Android" => "Android",
             "Safari" if mobile => "Mobile Safari",
             browser => browser,
         }
