@@ -24,6 +24,16 @@ impl Committer {
     /// Goes on at the end of the lane's newest segment.
     pub fn new(lane: OwnedLane, bell: Bell, segment_bytes: u64) -> Result<Self, JournalError> {
         let path = segment::path(&lane.directory, lane.header.first);
+        Self::on(lane, bell, segment_bytes, path)
+    }
+
+    /// Goes on at the end of the file `path`: the tests put a device in the segment's place.
+    pub fn on(
+        lane: OwnedLane,
+        bell: Bell,
+        segment_bytes: u64,
+        path: PathBuf,
+    ) -> Result<Self, JournalError> {
         let file = File::options()
             .write(true)
             .open(&path)

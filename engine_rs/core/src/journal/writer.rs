@@ -162,3 +162,84 @@ fn count(mut frames: &[u8]) -> Option<u32> {
     }
     Some(records)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use std::io::ErrorKind;
+
+    /// A writer whose newest segment is the given device.
+    fn writer_on(device: &str) -> (tempfile::TempDir, JournalWriter) {
+        let journal = tempfile::tempdir().unwrap();
+        let lane = OwnedLane::open(journal.path(), 0).unwrap();
+        let queue = Queue::new(&lane, WriterOptions::default()).unwrap();
+        let bell = Bell::open(journal.path()).unwrap();
+        let committer = Committer::on(lane, bell, u64::MAX, device.into()).unwrap();
+        let writer = JournalWriter::start(queue, committer).unwrap();
+        (journal, writer)
+    }
+
+    fn expect_failure(writer: &JournalWriter, doing: &str, kind: ErrorKind) {
+        let ticket = writer.append_tick(1).unwrap();
+        let failures = [
+            writer.wait(ticket).unwrap_err(),
+            writer.append_tick(2).unwrap_err(),
+            writer.durable().unwrap_err(),
+            writer.close().unwrap_err(),
+        ];
+        for failure in failures {
+            assert!(
+                failure
+                    .to_string()
+                    .starts_with(&format!("cannot {doing} /dev/")),
+                "{failure}"
+            );
+            assert_eq!(failure.cause().unwrap().kind(), kind);
+        }
+    }
+
+    #[test]
+    fn a_full_disk_ends_the_writer_for_everyone() {
+        let (journal, writer) = writer_on("/dev/full");
+        expect_failure(&writer, "write", ErrorKind::StorageFull);
+        JournalWriter::open(journal.path(), 0, WriterOptions::default()).unwrap();
+    }
+
+    #[test]
+    fn a_failed_fsync_ends_the_writer_for_everyone() {
+        let (_journal, writer) = writer_on("/dev/null");
+        expect_failure(&writer, "fsync", ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn the_event_tells_of_progress_until_it_is_looked_at() {
+        let journal = tempfile::tempdir().unwrap();
+        let writer = JournalWriter::open(journal.path(), 0, WriterOptions::default()).unwrap();
+        let is_readable = || {
+            let mut events = [PollFd::from_borrowed_fd(writer.event(), PollFlags::IN)];
+            poll(&mut events, Some(&Timespec::default())).unwrap() == 1
+        };
+        assert!(!is_readable());
+        let ticket = writer.append_tick(1).unwrap();
+        writer.close().unwrap();
+        assert!(is_readable());
+        assert_eq!(writer.durable().unwrap(), ticket);
+        assert!(!is_readable());
+    }
+
+    #[test]
+    fn memory_for_what_waits_is_bounded() {
+        let journal = tempfile::tempdir().unwrap();
+        let lane = OwnedLane::open(journal.path(), 0).unwrap();
+        let options = WriterOptions {
+            max_queued_bytes: 100,
+            ..WriterOptions::default()
+        };
+        // No thread takes from this queue.
+        let queue = Queue::new(&lane, options).unwrap();
+        assert_eq!(queue.push(&[1; 90], 1).unwrap(), 1);
+        let refusal = queue.push(&[1; 90], 1).unwrap_err();
+        assert!(matches!(refusal, JournalError::Full { limit: 100, .. }));
+    }
+}
