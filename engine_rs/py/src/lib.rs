@@ -1,6 +1,9 @@
 //! The Python module `reviva._engine`: a table of what it holds. `_engine.pyi` tells what each thing does.
 
+mod call;
 mod errors;
+mod journal_reader;
+mod journal_writer;
 
 use pyo3::prelude::*;
 
@@ -10,6 +13,12 @@ mod _engine {
 
     #[pymodule_export]
     use crate::errors::{EngineError, JournalCorruptError, JournalFullError, RequestError};
+
+    #[pymodule_export]
+    use crate::journal_reader::{Batch, JournalReader};
+
+    #[pymodule_export]
+    use crate::journal_writer::JournalWriter;
 
     #[pymodule_export]
     #[allow(non_upper_case_globals)]

@@ -1,0 +1,55 @@
+//! `JournalWriter`.
+
+use crate::call::{detached, guarded};
+use crate::errors::Error;
+use pyo3::prelude::*;
+use reviva_core::journal::{self, WriterOptions};
+use std::os::fd::AsRawFd;
+use std::path::PathBuf;
+
+/// Appends to one lane, which it owns alone.
+#[pyclass(frozen, module = "reviva._engine")]
+pub struct JournalWriter(journal::JournalWriter);
+
+#[pymethods]
+impl JournalWriter {
+    #[new]
+    #[pyo3(signature = (directory, lane, *, segment_bytes = 67_108_864, max_backlog_bytes = 8_589_934_592))]
+    fn open(
+        py: Python<'_>,
+        directory: PathBuf,
+        lane: u32,
+        segment_bytes: u64,
+        max_backlog_bytes: u64,
+    ) -> Result<Self, Error> {
+        let options = WriterOptions {
+            segment_bytes,
+            max_backlog_bytes,
+            ..WriterOptions::default()
+        };
+        detached(py, || {
+            journal::JournalWriter::open(&directory, lane, options)
+        })
+        .map(Self)
+    }
+
+    fn append_tick(&self, now_ms: i64) -> Result<u64, Error> {
+        guarded(|| self.0.append_tick(now_ms))
+    }
+
+    fn fileno(&self) -> i32 {
+        self.0.event().as_raw_fd()
+    }
+
+    fn durable(&self) -> Result<u64, Error> {
+        guarded(|| self.0.durable())
+    }
+
+    fn backlog_bytes(&self) -> u64 {
+        self.0.backlog_bytes()
+    }
+
+    fn close(&self, py: Python<'_>) -> Result<(), Error> {
+        detached(py, || self.0.close())
+    }
+}
