@@ -1,6 +1,7 @@
 """What the pipeline needs of ClickHouse: blocks in, exactly once; queries out; and which errors may pass."""
 
 import http.client
+import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -53,6 +54,7 @@ _RETRYABLE_CODES = frozenset(
         1002,  # UNKNOWN_EXCEPTION
     )
 )
+_LOOK_AGAIN_S = 0.05
 _INSERT_SETTINGS: dict[str, Any] = {
     "async_insert": 0,
     "insert_deduplicate": 1,
@@ -132,13 +134,9 @@ class StoreClient:
     def wait_until_ready(self, timeout_s: float) -> None:
         """Waits for the server to answer; raises what was wrong last once ``timeout_s`` have passed."""
         deadline = time.monotonic() + timeout_s
-        while True:
-            try:
-                return self.ping()
-            except StoreUnavailableError:
-                if time.monotonic() >= deadline:
-                    raise
-                time.sleep(0.05)
+        while not self._is_listening() and time.monotonic() < deadline:
+            time.sleep(_LOOK_AGAIN_S)
+        self.ping()
 
     def close(self) -> None:
         """Closes the connections."""
@@ -157,6 +155,13 @@ class StoreClient:
             raise (StoreUnavailableError if error.code in _RETRYABLE_CODES else StoreRefusedError)(message) from error
         except (HTTPError, OSError, http.client.HTTPException) as error:
             raise self._unreachable(error) from error
+
+    def _is_listening(self) -> bool:
+        try:
+            socket.create_connection((self._options["host"], self._options["port"]), _LOOK_AGAIN_S).close()
+        except OSError:
+            return False
+        return True
 
     def _unreachable(self, error: Exception) -> StoreUnavailableError:
         return StoreUnavailableError(f"ClickHouse at {self._address} cannot be reached: {error}")

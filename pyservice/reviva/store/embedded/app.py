@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from http import HTTPStatus
 
+from reviva.store.embedded import form
 from reviva.store.embedded import request as requests
 from reviva.store.embedded.asgi import Receive, Scope, Send
 from reviva.store.embedded.body import Body, DisconnectedError
@@ -62,15 +63,19 @@ class App:
             headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
             request = requests.parse(scope["method"], scope["query_string"], headers)
             response = Response(send, self._engine, request, scope["method"])
-            await self._run(scope, request, response, receive)
+            await self._run(scope, request, headers.get("content-type", ""), response, receive)
         except ClickHouseError as error:
             await response.fail(error)
         except DisconnectedError:
             pass
 
-    async def _run(self, scope: Scope, request: Request, response: Response, receive: Receive) -> None:
+    async def _run(
+        self, scope: Scope, request: Request, content_type: str, response: Response, receive: Receive
+    ) -> None:
         role = self._users.role(request.user, request.password, scope["client"][0])
         body = Body(receive, request)
+        if form.is_form(content_type):
+            request = form.with_fields(request, content_type, await body.all(self._limits.query_bytes))
         sql, data = await body.statement(request, self._limits.query_bytes)
         execution = Execution(
             engine=self._engine,

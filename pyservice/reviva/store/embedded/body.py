@@ -40,6 +40,12 @@ class Body:
         while chunk := await self.read(_CHUNK_BYTES):
             yield chunk
 
+    async def all(self, limit: int) -> bytes:
+        """The whole body. Raises :class:`ClickHouseError` where it is longer than ``limit``."""
+        text = await self.read(limit + 1)
+        _check_length(text, limit)
+        return text
+
     async def statement(self, request: Request, limit: int) -> tuple[str | InsertHead, bytes]:
         """The statement, of URL and body together, and what has been read of the data of an INSERT.
 
@@ -50,10 +56,7 @@ class Body:
             head = insert_head(text) if is_insert(text) else None
             if head and (request.query or self._is_complete or head.data_start < len(text)):
                 return head, text[head.data_start :]
-            if len(text) > limit:
-                raise ClickHouseError(
-                    exceptions.QUERY_IS_TOO_LARGE, f"The query is longer than {limit} bytes. (QUERY_IS_TOO_LARGE)"
-                )
+            _check_length(text, limit)
             if self._is_complete:
                 return text.decode("utf-8", "replace"), b""
             text += await self.read(len(text) + _HEAD_BYTES)
@@ -69,3 +72,10 @@ class Body:
             if self._is_complete:
                 data += decoder.finish()
         return data
+
+
+def _check_length(text: bytes, limit: int) -> None:
+    if len(text) > limit:
+        raise ClickHouseError(
+            exceptions.QUERY_IS_TOO_LARGE, f"The query is longer than {limit} bytes. (QUERY_IS_TOO_LARGE)"
+        )

@@ -1,5 +1,9 @@
 """The process of the embedded server: engine, application, socket, signals."""
 
+import asyncio
+import contextlib
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import uvicorn
@@ -39,6 +43,17 @@ def serve(
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     try:
-        uvicorn.Server(config).run()
+        _Server(config).run()
     finally:
         app.close()
+
+
+class _Server(uvicorn.Server):
+    """Ends on a signal without dying of it, so that ClickHouse can be shut down behind it."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signum, self.handle_exit, signum, None)
+        yield

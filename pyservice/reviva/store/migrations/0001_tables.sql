@@ -1,6 +1,7 @@
 -- The tables that the processor writes. Everything else is a view over them.
--- Placeholders: {on_cluster}, {engine:...} (an engine of the MergeTree family, made Replicated on a cluster) and {local}
--- (the suffix of the shards' own tables); see migrate.py.
+-- Placeholders: {on_cluster}, {engine:...} (an engine of the MergeTree family, made Replicated on a cluster), {local}
+-- (the suffix of the shards' own tables) and {distributed:...} (the table over all shards, and its sharding key); see
+-- migrate.py. The journal is deleted behind an insert, so inserts are fsynced.
 
 CREATE TABLE IF NOT EXISTS events{local} {on_cluster}
 (
@@ -83,7 +84,10 @@ CREATE TABLE IF NOT EXISTS events{local} {on_cluster}
 ENGINE = {engine:MergeTree}
 PARTITION BY toYYYYMM(timestamp)
 ORDER BY (project_id, toDate(timestamp), event_type, timestamp)
-SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000,
+    fsync_after_insert = 1, fsync_part_directory = 1;
+
+{distributed:events, sipHash64(visitor_id)};
 
 -- Where a session that events were written with turned out to be another: an event of (visitor_id, session_id) with
 -- timestamp >= from_timestamp belongs to the row with the greatest such from_timestamp, in its newest version.
@@ -100,7 +104,10 @@ CREATE TABLE IF NOT EXISTS session_changes{local} {on_cluster}
 )
 ENGINE = {engine:ReplacingMergeTree(version, is_deleted)}
 ORDER BY (project_id, visitor_id, session_id, from_timestamp)
-SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000,
+    fsync_after_insert = 1, fsync_part_directory = 1;
+
+{distributed:session_changes, sipHash64(visitor_id)};
 
 -- What the engine concluded from events: rage clicks, ended sessions, abandoned bookings and forms. A conclusion that a
 -- late event changes is replaced, one that it refutes is deleted: read with FINAL, or through the views.
@@ -127,7 +134,10 @@ CREATE TABLE IF NOT EXISTS derived_events{local} {on_cluster}
 ENGINE = {engine:ReplacingMergeTree(version, is_deleted)}
 PARTITION BY toYYYYMM(timestamp)
 ORDER BY (project_id, event_type, timestamp, event_id)
-SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000,
+    fsync_after_insert = 1, fsync_part_directory = 1;
+
+{distributed:derived_events, sipHash64(visitor_id)};
 
 CREATE TABLE IF NOT EXISTS dead_letters{local} {on_cluster}
 (
@@ -147,4 +157,7 @@ CREATE TABLE IF NOT EXISTS dead_letters{local} {on_cluster}
 ENGINE = {engine:MergeTree}
 PARTITION BY toYYYYMM(received_at)
 ORDER BY (project_id, received_at, dead_letter_id)
-SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000;
+SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000,
+    fsync_after_insert = 1, fsync_part_directory = 1;
+
+{distributed:dead_letters, sipHash64(dead_letter_id)};

@@ -1,0 +1,91 @@
+"""A block that is tried again is never counted twice, in no derived table, whatever happened to the first try."""
+
+import random
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from conftest import Store
+from store_events import COUNTS, events_block, expected_counts
+
+from reviva.errors import StoreUnavailableError
+from reviva.store.migrate import migrate
+
+KILLS = 20
+ROWS = 3 * 20_000
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_kill_9_in_the_middle_of_inserts(start_store: Callable[..., Store]) -> None:
+    moments = random.Random(4)
+    store = start_store()
+    with store.client() as client:
+        migrate(client)
+        usual_s = _timed(lambda: client.insert_block("events", events_block(client, 0, ROWS), "block-0"))
+        blocks = [events_block(client, seed, ROWS) for seed in range(1, KILLS + 1)]
+    interrupted = 0
+    for number, block in enumerate(blocks, 1):
+        attempt = Attempt(store, block, f"block-{number}")
+        attempt.start()
+        time.sleep(moments.uniform(0, 1.5 * usual_s))  # the moment is what is tested
+        store.kill()
+        attempt.join()
+        interrupted += attempt.failed
+        store.start()
+        with store.client() as client:
+            client.insert_block("events", block, f"block-{number}")
+            assert client.rows(COUNTS) == [expected_counts(ROWS * (number + 1))]
+    assert interrupted >= KILLS // 4
+
+
+def test_the_same_token_twice(start_store: Callable[..., Store]) -> None:
+    store = start_store()
+    with store.client() as client:
+        migrate(client)
+        for seed in (1, 2, 1, 2, 3, 1):
+            client.insert_block("events", events_block(client, seed, 300), f"block-{seed}")
+        assert client.rows(COUNTS) == [expected_counts(900)]
+
+
+def test_an_orderly_stop_keeps_everything(start_store: Callable[..., Store]) -> None:
+    store = start_store()
+    with store.client() as client:
+        migrate(client)
+        attempt = Attempt(store, events_block(client, 1, ROWS), "block-1")
+    attempt.start()
+    attempt.sent.wait()
+    store.stop()
+    attempt.join()
+    assert store.process
+    assert store.process.exitcode == 0
+    assert not attempt.failed
+    store.start()
+    with store.client() as client:
+        assert client.rows(COUNTS) == [expected_counts(ROWS)]
+
+
+class Attempt(threading.Thread):
+    """One try to insert a block while the server may die."""
+
+    def __init__(self, store: Store, block: bytes, token: str) -> None:
+        super().__init__()
+        self._store, self._block, self._token = store, block, token
+        self.sent = threading.Event()
+        self.failed = False
+
+    def run(self) -> None:
+        with self._store.client() as client:
+            try:
+                client.ping()
+                threading.Timer(0.02, self.sent.set).start()
+                client.insert_block("events", self._block, self._token)
+            except StoreUnavailableError:
+                self.failed = True
+
+
+def _timed(work: Callable[[], object]) -> float:
+    began = time.monotonic()
+    work()
+    return time.monotonic() - began
