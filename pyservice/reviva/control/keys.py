@@ -70,11 +70,12 @@ def create_key(
         raise ControlError(f"a key needs at least {_SHORTEST_KEY} visible ASCII characters and no blanks")
     secret = key or KEY_PREFIX + secrets.token_urlsafe(24)
     now_ms = _now_ms()
+    prefix = secret[: min(_SHOWN, len(secret) // 2)]
     values = {
         "project_id": project_id,
         "name": name,
         "key_hash": hash_key(secret),
-        "prefix": secret[:_SHOWN],
+        "prefix": prefix,
         "events_per_s": events_per_s,
         "burst_events": burst_events,
         "created_at_ms": now_ms,
@@ -86,7 +87,7 @@ def create_key(
                 connection.execute(insert(projects).values(id=project_id, created_at_ms=now_ms))
             row = connection.execute(insert(api_keys).values(values).returning(*api_keys.c)).one()
     except IntegrityError:
-        raise ControlError(f"the key {secret[:_SHOWN]}… exists already") from None
+        raise ControlError(f"the key {prefix}… exists already") from None
     return NewKey(secret, _api_key(row))
 
 

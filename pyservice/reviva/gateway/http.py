@@ -5,7 +5,7 @@ from time import perf_counter
 from typing import Any, cast
 
 from reviva._engine import Format, Intaken
-from reviva.gateway.cors import App, Receive, Scope, Send
+from reviva.gateway.cors import App, Message, Receive, Scope, Send
 from reviva.gateway.errors import Refused, body_too_large
 from reviva.gateway.ingest import Ingest, told_as_refusal
 from reviva.gateway.metrics import Metrics
@@ -70,13 +70,45 @@ class HttpIngest:
         headers: Headers = scope["reviva.headers"]
         query = query_of(scope["query_string"])
         form = path.form or cast("Format", native_format(headers.get(b"content-type", b""), query.get(b"format", b"")))
-        async with _Body(self._ingest, receive, headers, self._max_body_bytes) as body:
+        body = await self._read(receive, headers)
+        try:
             intaken, durable = await self._ingest.take(
                 body, form, self._origin(scope, headers, query), event_kind=path.event_kind
             )
             with told_as_refusal():
                 await durable
+        finally:
+            self._ingest.release(len(body))
         return _success(form, intaken)
+
+    async def _read(self, receive: Receive, headers: Headers) -> bytes:
+        """Reads a body, never more than is allowed; it counts as in flight when this returns."""
+        announced = headers.get(b"content-length", b"")
+        if announced.isdigit() and int(announced) > self._max_body_bytes:
+            raise body_too_large(self._max_body_bytes)
+        message = await receive()
+        first = self._admit_chunk(message, 0)
+        if not message.get("more_body"):
+            return first
+        chunks, size = [first], len(first)
+        try:
+            while message.get("more_body"):
+                message = await receive()
+                chunks.append(self._admit_chunk(message, size))
+                size += len(chunks[-1])
+        except BaseException:
+            self._ingest.release(size)
+            raise
+        return b"".join(chunks)
+
+    def _admit_chunk(self, message: Message, before: int) -> bytes:
+        if message["type"] == "http.disconnect":
+            raise ClientGoneError
+        chunk: bytes = message.get("body", b"")
+        if before + len(chunk) > self._max_body_bytes:
+            raise body_too_large(self._max_body_bytes)
+        self._ingest.admit(len(chunk))
+        return chunk
 
     def _origin(self, scope: Scope, headers: Headers, query: dict[bytes, bytes]) -> Origin:
         client = scope["client"]
@@ -92,44 +124,6 @@ class HttpIngest:
 
 class ClientGoneError(Exception):
     """The connection ended before the body did."""
-
-
-class _Body:
-    """Reads a request's body, never more than is allowed, and counts it as in flight until the request is done."""
-
-    def __init__(self, ingest: Ingest, receive: Receive, headers: Headers, limit: int) -> None:
-        self._ingest = ingest
-        self._receive = receive
-        self._announced = headers.get(b"content-length", b"")
-        self._limit = limit
-        self._size = 0
-
-    async def __aenter__(self) -> bytes:
-        if self._announced.isdigit() and int(self._announced) > self._limit:
-            raise body_too_large(self._limit)
-        try:
-            return await self._read()
-        except BaseException:
-            self._ingest.release(self._size)
-            raise
-
-    async def __aexit__(self, *_: object) -> None:
-        self._ingest.release(self._size)
-
-    async def _read(self) -> bytes:
-        chunks: list[bytes] = []
-        while True:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGoneError
-            chunk: bytes = message.get("body", b"")
-            if self._size + len(chunk) > self._limit:
-                raise body_too_large(self._limit)
-            self._ingest.admit(len(chunk))
-            self._size += len(chunk)
-            chunks.append(chunk)
-            if not message.get("more_body", False):
-                return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def _forwarded_for(scope: Scope, headers: Headers) -> str | None:

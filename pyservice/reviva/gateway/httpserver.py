@@ -12,6 +12,8 @@ from reviva.gateway.cors import App
 
 _BACKLOG = 2048
 _KEEP_ALIVE_S = 75
+_LONGEST_WS_MESSAGE = 4096
+"""Viewers have nothing to say."""
 
 
 class HttpServer:
@@ -24,6 +26,7 @@ class HttpServer:
             app,
             http="httptools",
             ws="websockets-sansio",
+            ws_max_size=_LONGEST_WS_MESSAGE,
             lifespan="off",
             log_config=None,
             access_log=False,

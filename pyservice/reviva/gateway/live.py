@@ -133,7 +133,7 @@ class LiveTail:
     @contextlib.contextmanager
     def _viewing(self, project_id: str, viewer: _Viewer) -> Iterator[_Viewer]:
         self._viewers.setdefault(project_id, set()).add(viewer)
-        self._metrics.live_subscribers.inc()
+        self._metrics.gauges["live_subscribers"] += 1
         self.bus.watch(project_id)
         if self._closed:
             _end(viewer)
@@ -141,7 +141,7 @@ class LiveTail:
             yield viewer
         finally:
             self.bus.unwatch(project_id)
-            self._metrics.live_subscribers.dec()
+            self._metrics.gauges["live_subscribers"] -= 1
             viewers = self._viewers[project_id]
             viewers.discard(viewer)
             if not viewers:

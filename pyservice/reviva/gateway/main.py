@@ -150,8 +150,9 @@ class Gateway:
                 self._limiter.keep_only(self._keys.hashes())
                 self._tail.drop_revoked()
             await self._rpc.set_serving(self._health.report().is_ready)
-            self._metrics.backlog_bytes.set(self._journal.backlog_bytes())
-            self._metrics.inflight_bytes.set(self._ingest.inflight_bytes)
+            self._metrics.gauges["backlog_bytes"] = self._journal.backlog_bytes()
+            self._metrics.gauges["inflight_bytes"] = self._ingest.inflight_bytes
+            self._metrics.save()
             await asyncio.sleep(POLL_S)
 
 

@@ -1,82 +1,133 @@
-"""What a gateway process counts, for Prometheus.
+"""What gateway processes count, for Prometheus.
 
-All gateway processes share one port, so a scrape reaches any of them. Each therefore keeps its numbers in mapped files
-in ``DATA/metrics`` (prometheus-client's multi-process mode), named by its lane, and whichever is asked answers for all.
-A restarted process goes on where its counters stood.
+All gateway processes share one port, so a scrape reaches any of them. Each therefore writes its numbers to a file of
+its own in ``DATA/metrics``, named by its lane, and whichever is asked answers with the sum over all. On an event's way
+they are plain Python numbers: prometheus-client's own counters cost more than reading the request does. A restarted
+process goes on where its counters stood.
 """
 
-import os
+import contextlib
+import time
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterator
+from itertools import accumulate
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
-from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+import orjson
+from prometheus_client import CollectorRegistry, Metric, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
 
 from reviva._engine import Intaken
 
-_ACK_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+_ACK_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+_GAUGE_LIFE_S = 5.0
+"""Gauges that were written longer ago are of a process that is no more."""
+
+_COUNTERS = {
+    "requests": "Requests taken in, by wire format.",
+    "refused_requests": "Requests of which nothing was kept, by code.",
+    "events": "Events by verdict: accepted, or the code of the rejection.",
+    "bytes": "Bytes, by stage: received as bodies, and appended to the journal as records.",
+}
+_LABELS = {"requests": "format", "refused_requests": "code", "events": "code", "bytes": "stage"}
+_GAUGES = {
+    "backlog_bytes": "Journal bytes that the processor has not released.",
+    "inflight_bytes": "Bodies being read, decoded or written.",
+    "live_subscribers": "Viewers of the live tail.",
+}
 
 
-class Metrics:
-    """The metrics of one gateway process; make one per process."""
+class Metrics(Collector):
+    """The numbers of one gateway process, and the way to those of all."""
 
     def __init__(self, directory: Path, index: int) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        self._directory = str(directory)
-        self._process = f"gateway{index}"
-        # The library chooses this on import by an environment variable; we know the directory only now.
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = self._directory
-        values.ValueClass = values.MultiProcessValue(lambda: self._process)  # type: ignore[no-untyped-call]
-        registry = CollectorRegistry()
-
-        def counter(name: str, meaning: str, *labels: str) -> Counter:
-            return Counter(f"reviva_gateway_{name}", meaning, labels, registry=registry)
-
-        def gauge(name: str, meaning: str) -> Gauge:
-            return Gauge(f"reviva_gateway_{name}", meaning, registry=registry, multiprocess_mode="livesum")
-
-        requests = counter("requests", "Requests taken in, by wire format.", "format")
-        self._requests = {form: requests.labels(form) for form in ("proto", "json", "ndjson", "segment")}
-        self._refused = counter("refused_requests", "Requests of which nothing was kept, by code.", "code")
-        self._events = counter("events", "Events by verdict: accepted, or the code of the rejection.", "code")
-        self._accepted = self._events.labels("accepted")
-        self._received_bytes = counter("received_bytes", "Bodies as received.")
-        self._record_bytes = counter("record_bytes", "Records appended to the journal.")
-        self._ack = Histogram(
-            "reviva_gateway_ack_seconds",
-            "From a request's arrival to its acknowledgement.",
-            buckets=_ACK_BUCKETS,
-            registry=registry,
-        )
-        self.backlog_bytes = gauge("backlog_bytes", "Journal bytes that the processor has not released.")
-        self.inflight_bytes = gauge("inflight_bytes", "Bodies being read, decoded or written.")
-        self.live_subscribers = gauge("live_subscribers", "Viewers of the live tail.")
+        self._directory = directory
+        self._file = directory / f"gateway-{index:04}.json"
+        before = _read(self._file)
+        self._counters = {name: Counter[str](before.get("counters", {}).get(name)) for name in _COUNTERS}
+        self._requests, self._refused, self._events, self._bytes = self._counters.values()
+        self._acks: list[int] = before.get("acks") or [0] * (len(_ACK_BOUNDS) + 1)
+        self._ack_seconds: float = before.get("ack_seconds", 0.0)
+        self.gauges = Counter[str]()
+        """By name; whoever knows one sets it."""
+        self._registry = CollectorRegistry()
+        self._registry.register(self)
 
     def count_request(self, form: str, size: int, intaken: Intaken) -> None:
         """A request that was taken in."""
-        self._requests[form].inc()
-        self._received_bytes.inc(size)
-        self._record_bytes.inc(intaken.bytes)
-        if intaken.accepted:
-            self._accepted.inc(intaken.accepted)
+        self._requests[form] += 1
+        self._bytes["received"] += size
+        self._bytes["appended"] += intaken.bytes
+        self._events["accepted"] += intaken.accepted
         if intaken.rejected:
-            for code, number in intaken.rejected_by_code.items():
-                self._events.labels(code).inc(number)
+            self._events.update(intaken.rejected_by_code)
 
     def count_refused(self, code: str) -> None:
         """A request that was refused."""
-        self._refused.labels(code).inc()
+        self._refused[code] += 1
 
     def count_ack(self, began: float) -> None:
         """A request that was acknowledged, having begun at that ``perf_counter()``."""
-        self._ack.observe(perf_counter() - began)
+        seconds = perf_counter() - began
+        self._acks[bisect_left(_ACK_BOUNDS, seconds)] += 1
+        self._ack_seconds += seconds
+
+    def save(self) -> None:
+        """Writes this process's numbers down for the others."""
+        numbers = {
+            "written_at": time.time(),
+            "counters": self._counters,
+            "acks": self._acks,
+            "ack_seconds": self._ack_seconds,
+            "gauges": self.gauges,
+        }
+        new = self._file.with_suffix(".new")
+        new.write_bytes(orjson.dumps(numbers))
+        new.replace(self._file)
 
     def exposition(self) -> bytes:
         """The numbers of all gateway processes, in Prometheus' text format."""
-        registry = CollectorRegistry()
-        MultiProcessCollector(registry, path=self._directory)  # type: ignore[no-untyped-call]
-        return generate_latest(registry)
+        return generate_latest(self._registry)
 
     def close(self) -> None:
         """Takes this process out of the gauges."""
-        mark_process_dead(self._process, self._directory)  # type: ignore[no-untyped-call]
+        self.gauges.clear()
+        self.save()
+
+    def collect(self) -> Iterator[Metric]:
+        """Adds up what all processes have written."""
+        self.save()
+        processes = [_read(file) for file in sorted(self._directory.glob("gateway-*.json"))]
+        for name, meaning in _COUNTERS.items():
+            family = CounterMetricFamily(f"reviva_gateway_{name}", meaning, labels=[_LABELS[name]])
+            for label, number in sum((Counter(one["counters"][name]) for one in processes), Counter[str]()).items():
+                family.add_metric([label], number)
+            yield family
+        yield _histogram(processes)
+        alive = [one["gauges"] for one in processes if time.time() - one["written_at"] < _GAUGE_LIFE_S]
+        for name, meaning in _GAUGES.items():
+            total = sum(gauges.get(name, 0) for gauges in alive)
+            yield GaugeMetricFamily(f"reviva_gateway_{name}", meaning, value=total)
+
+
+def _read(file: Path) -> dict[str, Any]:
+    with contextlib.suppress(FileNotFoundError):
+        numbers: dict[str, Any] = orjson.loads(file.read_bytes())
+        return numbers
+    return {}
+
+
+def _histogram(processes: list[dict[str, Any]]) -> HistogramMetricFamily:
+    counts = accumulate(sum(column) for column in zip(*(one["acks"] for one in processes), strict=True))
+    bounds = [*(str(bound) for bound in _ACK_BOUNDS), "+Inf"]
+    return HistogramMetricFamily(
+        "reviva_gateway_ack_seconds",
+        "From a request's arrival to its acknowledgement.",
+        buckets=list(zip(bounds, counts, strict=True)),
+        sum_value=sum(one["ack_seconds"] for one in processes),
+    )

@@ -2,9 +2,9 @@
 
 import binascii
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 Headers = Mapping[bytes, bytes]
@@ -13,8 +13,7 @@ Network = IPv4Network | IPv6Network
 _TRUE = frozenset({b"1", b"true", b"yes"})
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Facts about a request that the engine wants to know beside its body."""
 
     key: str | None = None

@@ -21,6 +21,8 @@ from reviva.telemetry import logger
 EVENTS_PER_S = 200
 
 _WATCH = "reviva:live:watch"
+_WHO_WATCHES = b"?"
+"""Asked by a process that has just come: a project id never looks like this."""
 _EVENTS = "reviva:live:events:"
 _FLUSH_S = 0.05
 _ANNOUNCE_S = 1.0
@@ -66,7 +68,7 @@ class LiveBus:
         self._watched_here: Counter[str] = Counter()
         self._wanted_until: dict[str, float] = {}
         self._outgoing: dict[str, _Outgoing] = {}
-        self._subscriptions_changed = asyncio.Event()
+        self._announce_now = asyncio.Event()
         self._something_to_publish = asyncio.Event()
         self._away = False
 
@@ -93,14 +95,14 @@ class LiveBus:
         """Begins to deliver a project's events here. Every call needs its :meth:`unwatch`."""
         self._watched_here[project_id] += 1
         self._wanted_until[project_id] = time.monotonic() + _WANTED_S
-        self._subscriptions_changed.set()
+        self._announce_now.set()
 
     def unwatch(self, project_id: str) -> None:
         """Ends one :meth:`watch`."""
         self._watched_here[project_id] -= 1
         if not self._watched_here[project_id]:
             del self._watched_here[project_id]
-            self._subscriptions_changed.set()
+            self._announce_now.set()
 
     async def run(self) -> None:
         """Listens, announces and publishes until it is cancelled; outlives the state server's absence."""
@@ -136,8 +138,8 @@ class LiveBus:
                     await self._redis.publish(_WATCH, project_id)
             self._forget_unwanted()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._subscriptions_changed.wait(), _ANNOUNCE_S)
-            self._subscriptions_changed.clear()
+                await asyncio.wait_for(self._announce_now.wait(), _ANNOUNCE_S)
+            self._announce_now.clear()
 
     def _forget_unwanted(self) -> None:
         now = time.monotonic()
@@ -149,23 +151,26 @@ class LiveBus:
         while True:
             try:
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
+                    # A pattern takes in every project's channel, so that no new watcher has to wait for a subscription;
+                    # samples of projects that are not watched here are dropped below.
                     await pubsub.subscribe(_WATCH)
+                    await pubsub.psubscribe(_EVENTS + "*")
+                    await self._redis.publish(_WATCH, _WHO_WATCHES)
                     await self._listen(pubsub)
             except (RedisError, OSError) as error:
                 self._note_away(error)
                 await asyncio.sleep(_RECONNECT_S)
 
     async def _listen(self, pubsub: PubSub) -> None:
-        # A pattern takes in every project's channel with no race between a new watcher and its subscription; other
-        # projects' samples flow only while somebody watches them, and are dropped below.
-        await pubsub.psubscribe(_EVENTS + "*")
         while True:
             message = await pubsub.get_message(timeout=_ANNOUNCE_S)
             self._note_back()
             if message is None:
                 continue
             channel = message["channel"].decode()
-            if channel == _WATCH:
+            if channel == _WATCH and message["data"] == _WHO_WATCHES:
+                self._announce_now.set()
+            elif channel == _WATCH:
                 self._wanted_until[message["data"].decode()] = time.monotonic() + _WANTED_S
             elif (project_id := channel.removeprefix(_EVENTS)) in self._watched_here:
                 self._deliver(project_id, Sample.decode(message["data"]))
