@@ -42,7 +42,7 @@ PREFIX = "REVIVA_"
 
 _MAX_PORT = 65535
 
-_NOT_SETTINGS = ("REVIVA_API_KEY", "REVIVA_CLIENT_", "REVIVA_TEST_")
+_NOT_SETTINGS = ("REVIVA_API_KEY", "REVIVA_CLIENT_", "REVIVA_TEST_", "REVIVA_FAULTS")
 """Variables (or their beginnings) that belong to clients, to commands that act as one, and to tests."""
 
 

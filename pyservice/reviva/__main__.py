@@ -1,0 +1,5 @@
+"""``python -m reviva``."""
+
+from reviva.cli import main
+
+main()

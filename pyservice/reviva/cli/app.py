@@ -1,0 +1,45 @@
+"""The root of the command line: what it is made of, and how errors look."""
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from reviva.cli import dead_letters, doctor, keys, migrate, query, roles, tail, version
+from reviva.cli.console import fail
+from reviva.errors import RevivaError
+
+_EPILOG = (
+    "Every setting can also be given as a REVIVA_* environment variable or in one TOML file. "
+    "Start with `reviva serve`, then `reviva keys create demo`."
+)
+
+
+class _Group(TyperGroup):
+    """Tells the errors that are meant for people in one line, with no traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except RevivaError as error:
+            fail(str(error))
+
+
+app = typer.Typer(
+    name="reviva",
+    cls=_Group,
+    help="Takes in customer behaviour at high rate, keeps it exactly once in ClickHouse and turns it into answers.",
+    epilog=_EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_show_locals=False,
+)
+
+for part in (roles, migrate, keys, query, tail, dead_letters, doctor, version):
+    part.mount(app)
+
+
+def main() -> None:
+    """Entry point of ``reviva``."""
+    app(prog_name="reviva")

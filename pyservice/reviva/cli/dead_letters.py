@@ -1,0 +1,106 @@
+"""``reviva dead-letters``: events that were refused, and another chance for them."""
+
+from collections import Counter
+from typing import Annotated, Any
+
+import orjson
+import typer
+from rich.progress import Progress
+from rich.table import Table
+
+from reviva import config
+from reviva.cli.console import err, out, print_json
+from reviva.cli.options import ClickHouse, Config, DataDir, Http, Json, Key
+from reviva.config import Settings
+from reviva.store import analyst
+
+group = typer.Typer(
+    name="dead-letters", help="See events that were refused, and send them again.", no_args_is_help=True
+)
+
+Project = Annotated[str, typer.Option("--project", "-p", help="Only this project's.")]
+Code = Annotated[str, typer.Option("--code", help="Only with this code, such as timestamp_in_future.")]
+Since = Annotated[str, typer.Option("--since", help="Only received from this time on, such as '2026-11-22 10:00'.")]
+Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many, oldest first.")]
+
+_FILTER = """
+    (empty({project:String}) OR project_id = {project:String})
+    AND (empty({code:String}) OR code = {code:String})
+    AND (empty({since:String}) OR received_at >= parseDateTimeBestEffort({since:String}))
+"""
+_REPLAYED = "(project_id, dead_letter_id) IN (SELECT project_id, dead_letter_id FROM dead_letter_replays)"
+_LIST = f"""
+    SELECT toString(dead_letter_id) AS id, project_id, received_at, stage, code, path, message, event_id, format,
+        length(payload) AS payload_bytes, {_REPLAYED} AS is_replayed
+    FROM dead_letters WHERE {_FILTER} ORDER BY received_at, id LIMIT {{limit:UInt32}}
+"""  # noqa: S608 — constants
+_PICK = f"""
+    SELECT toString(dead_letter_id) AS id, project_id, format, base64Encode(payload) AS payload
+    FROM dead_letters WHERE {_FILTER} AND NOT {_REPLAYED} ORDER BY received_at, id LIMIT {{limit:UInt32}}
+"""  # noqa: S608
+
+
+def mount(app: typer.Typer) -> None:
+    """Adds the group."""
+    app.add_typer(group, rich_help_panel="Managing")
+
+
+@group.command("list")
+def list_letters(
+    project: Project = "",
+    code: Code = "",
+    since: Since = "",
+    limit: Limit = 50,
+    json: Json = False,
+    config_file: Config = None,
+    data_dir: DataDir = None,
+    clickhouse: ClickHouse = None,
+) -> None:
+    """Lists refused events with the reason."""
+    settings = config.load(config=config_file, data_dir=data_dir, clickhouse=clickhouse)
+    letters = _select(settings, _LIST, project=project, code=code, since=since, limit=str(limit))
+    if json:
+        print_json(letters)
+        return
+    table = Table("received at", "project", "code", "where", "message", "event id", "format", "bytes", "replayed")
+    for letter in letters:
+        columns = ("received_at", "project_id", "code", "path", "message", "event_id", "format", "payload_bytes")
+        table.add_row(*(str(letter[column]) for column in columns), "yes" if letter["is_replayed"] else "")
+    out.print(table if letters else "There are no such dead letters.")
+
+
+@group.command()
+def replay(
+    project: Project = "",
+    code: Code = "",
+    since: Since = "",
+    limit: Limit = 100_000,
+    key: Key = None,
+    json: Json = False,
+    config_file: Config = None,
+    data_dir: DataDir = None,
+    http: Http = None,
+    clickhouse: ClickHouse = None,
+) -> None:
+    """Sends refused events again, as they came, with their ids and at their own time; each is sent once."""
+    from reviva.cli.replay import Letter, replay_all
+
+    settings = config.load(config=config_file, data_dir=data_dir, http=http, clickhouse=clickhouse)
+    rows = _select(settings, _PICK, project=project, code=code, since=since, limit=str(limit))
+    letters = [Letter.from_row(row) for row in rows]
+    with Progress(console=err, disable=json or not letters) as progress:
+        task = progress.add_task("Sending again", total=len(letters))
+        counts = Counter[str]()
+        for outcome in replay_all(settings, letters, key):
+            counts["accepted" if outcome.is_accepted else f"refused again ({outcome.code})"] += 1
+            progress.advance(task)
+    if json:
+        print_json(dict(counts))
+    else:
+        err.print(", ".join(f"{number} {name}" for name, number in counts.items()) or "There is nothing to send again.")
+
+
+def _select(settings: Settings, sql: str, **parameters: str) -> list[dict[str, Any]]:
+    with analyst.query(settings, sql, "JSON", parameters) as answer:
+        rows: list[dict[str, Any]] = orjson.loads(answer.read())["data"]
+        return rows

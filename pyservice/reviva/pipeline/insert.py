@@ -1,0 +1,93 @@
+"""Brings one batch's blocks into the store: each row once, in order of tables, whatever the store answers."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from reviva._engine import Blocks
+from reviva.errors import StoreRefusedError
+from reviva.pipeline.checkpoint import Checkpoint, Part
+from reviva.pipeline.metrics import Metrics
+from reviva.pipeline.ports import Store
+from reviva.pipeline.retry import Retrier
+from reviva.telemetry import logger
+
+_LONGEST_MESSAGE = 1000
+
+log = logger(__name__)
+
+
+class BatchInsert:
+    """The insertion of one batch.
+
+    A part that the store refuses is written to the checkpoint as refused, then tried in halves, down to the row
+    that is to blame, which becomes a dead letter.
+    """
+
+    def __init__(
+        self,
+        blocks: Blocks,
+        checkpoint: Checkpoint,
+        *,
+        store: Store,
+        save: Callable[[Checkpoint], None],
+        retry: Retrier,
+        metrics: Metrics,
+    ) -> None:
+        self._blocks = blocks
+        self._checkpoint = checkpoint
+        self._store = store
+        self._save = save
+        self._retry = retry
+        self._metrics = metrics
+
+    def run(self) -> None:
+        """Returns once everything is stored. Raises ``StoppedError`` where that was given up."""
+        with self._metrics.insert_seconds.time():
+            self._insert_tables()
+
+    def _insert_tables(self) -> None:
+        for table in self._blocks.tables():
+            whole = Part(table, 0, self._blocks.rows(table))
+            refusal = self._try(whole)
+            if refusal is not None:
+                self._narrow_down(whole, refusal)
+
+    def _try(self, part: Part) -> str | None:
+        """Inserts a part; returns why the store refuses it."""
+        refused = self._checkpoint.refused
+        if part in refused:
+            return refused[part]
+        try:
+            self._insert(part.table, self._block(part), f"{part.table}[{part.start}:{part.stop}]")
+        except StoreRefusedError as error:
+            refusal = str(error)[:_LONGEST_MESSAGE]
+            self._checkpoint = replace(self._checkpoint, refused=refused | {part: refusal})
+            self._save(self._checkpoint)
+            return refusal
+        return None
+
+    def _block(self, part: Part) -> bytes:
+        if part.stop - part.start == self._blocks.rows(part.table):
+            return self._blocks.block(part.table)
+        return self._blocks.slice(part.table, part.start, part.stop)
+
+    def _narrow_down(self, part: Part, refusal: str) -> None:
+        if part.stop - part.start == 1:
+            self._set_aside(part, refusal)
+            return
+        for half in part.halves():
+            half_refusal = self._try(half)
+            if half_refusal is not None:
+                self._narrow_down(half, half_refusal)
+
+    def _set_aside(self, part: Part, refusal: str) -> None:
+        self._metrics.rows_refused.labels(part.table).inc()
+        log.error("the store refuses a row", table=part.table, row=part.start, error=refusal)
+        if part.table == "events":
+            letter = self._blocks.dead_letters("events", [part.start], "store_refused", refusal)
+            self._insert("dead_letters", letter, f"refused/{part.start}")
+
+    def _insert(self, table: str, block: bytes, what: str) -> None:
+        token = f"{self._checkpoint.token()}/{what}"
+        self._retry(partial(self._store.insert_block, table, block, token))

@@ -1,0 +1,192 @@
+"""The processor's loop: cut a batch, process it, write its bounds down, insert it, commit it.
+
+While one batch is inserted the next one is cut and processed. Its bounds are written down once the one before is in the
+store, so one write of the checkpoint commits a batch and announces the next.
+"""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from dataclasses import dataclass, replace
+from functools import partial
+from threading import Event
+
+from reviva._engine import Batch, Blocks
+from reviva.config import ProcessorSettings
+from reviva.pipeline.checkpoint import Bounds, Checkpoint, after
+from reviva.pipeline.insert import BatchInsert
+from reviva.pipeline.metrics import Metrics
+from reviva.pipeline.ports import Checkpoints, Engine, Journal, Store
+from reviva.pipeline.retry import Retrier, StoppedError
+
+_IDLE_MS = 250
+_SAVE_IDLE_EVERY_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _OnItsWay:
+    """The batch that is being inserted."""
+
+    done: Future[None]
+    oldest_received_at_ms: int
+
+
+class Pipeline:
+    """One processor from start to stop. All methods but :meth:`stop` are for one thread."""
+
+    def __init__(
+        self,
+        *,
+        journal: Journal,
+        engine: Engine,
+        store: Store,
+        checkpoints: Checkpoints,
+        checkpoint: Checkpoint,
+        settings: ProcessorSettings,
+        metrics: Metrics,
+        stopping: Event,
+    ) -> None:
+        self._journal = journal
+        self._engine = engine
+        self._store = store
+        self._checkpoints = checkpoints
+        self._saved = checkpoint
+        self._reached = checkpoint.positions
+        self._settings = settings
+        self._metrics = metrics
+        self._stopping = stopping
+        self._retry = Retrier(stopping, settings.retry_max_s, metrics)
+        self._inserter = ThreadPoolExecutor(1, thread_name_prefix="insert")
+        self._on_its_way: _OnItsWay | None = None
+        self._last_cut = self._last_save = 0.0
+
+    def stop(self) -> None:
+        """Lets :meth:`run` return after the batch that is being inserted; safe in any thread."""
+        self._stopping.set()
+        self._journal.wake()
+
+    def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
+        """Works until :meth:`stop`; ``on_ready`` is called once the state is rebuilt."""
+        try:
+            self._journal.release(self._saved.positions)
+            self._rebuild()
+            self._repeat_pending()
+            on_ready()
+            while not self._stopping.is_set():
+                self._step()
+            self._settle()
+        except StoppedError:
+            pass
+        finally:
+            self._stopping.set()
+            self._inserter.shutdown()
+
+    def _rebuild(self) -> None:
+        where = rows_before(self._saved.positions)
+        for name, sql in self._engine.rebuild_queries():
+            query = sql.replace("{where}", where)
+            self._engine.rebuild(name, self._retry(partial(self._store.query_native, query)))
+
+    def _repeat_pending(self) -> None:
+        """Runs the batch that was being inserted when the last run ended: the same bytes under the same tokens."""
+        if self._saved.pending is not None:
+            batch = self._journal.read(self._saved.pending)
+            self._begin_insert(batch, self._process(batch))
+
+    def _step(self) -> None:
+        batch = self._cut()
+        if batch is None:
+            self._settle_if_idle()
+            return
+        announced = self._checkpoint(pending=batch.bounds)
+        blocks = self._process(batch)
+        if not blocks.tables():
+            return
+        self._last_cut = time.monotonic()
+        self._finish_insert()
+        if self._stopping.is_set():
+            self._save(replace(announced, pending=None))
+            raise StoppedError
+        self._save(announced)
+        self._begin_insert(batch, blocks)
+
+    def _cut(self) -> Batch | None:
+        """At low load a batch holds what arrives in an insert interval; under load it is full before that."""
+        self._show_lag()
+        since_last_ms = (time.monotonic() - self._last_cut) * 1000
+        due_ms = max(0, round(self._settings.insert_interval_ms - since_last_ms))
+        return self._journal.next_batch(
+            max_records=self._settings.max_batch_records,
+            max_bytes=self._settings.max_batch_bytes,
+            linger_ms=due_ms,
+            timeout_ms=due_ms or _IDLE_MS,
+        )
+
+    def _process(self, batch: Batch) -> Blocks:
+        with self._metrics.process_seconds.time():
+            blocks = self._engine.process(batch)
+        self._reached = after(self._reached, batch.bounds)
+        self._metrics.show_batch(batch.records, batch.bytes, blocks.stats, self._engine.stats())
+        return blocks
+
+    def _begin_insert(self, batch: Batch, blocks: Blocks) -> None:
+        """Inserts the batch that the saved checkpoint announces."""
+        insert = BatchInsert(
+            blocks,
+            self._saved,
+            store=self._store,
+            save=self._checkpoints.save,
+            retry=self._retry,
+            metrics=self._metrics,
+        )
+        oldest_ms = batch.oldest_received_at_ms
+        self._on_its_way = _OnItsWay(self._inserter.submit(self._insert, insert, oldest_ms), oldest_ms)
+
+    def _insert(self, insert: BatchInsert, oldest_received_at_ms: int) -> None:
+        insert.run()
+        if oldest_received_at_ms:
+            self._metrics.delay_seconds.observe(time.time() - oldest_received_at_ms / 1000)
+
+    def _finish_insert(self) -> None:
+        if self._on_its_way is None:
+            return
+        while not wait_for([self._on_its_way.done], timeout=_IDLE_MS / 1000).done:
+            self._show_lag()
+        self._on_its_way.done.result()
+        self._on_its_way = None
+
+    def _settle_if_idle(self) -> None:
+        if self._on_its_way is not None:
+            if self._on_its_way.done.done():
+                self._settle()
+        elif time.monotonic() - self._last_save > _SAVE_IDLE_EVERY_S:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Commits everything that has been cut, and announces nothing."""
+        self._finish_insert()
+        settled = self._checkpoint(pending=None)
+        if settled != self._saved:
+            self._save(settled)
+
+    def _checkpoint(self, pending: Bounds | None) -> Checkpoint:
+        return Checkpoint(
+            self._saved.journal_id, self._reached, self._engine.batch_number, self._engine.clock_ms, pending=pending
+        )
+
+    def _save(self, checkpoint: Checkpoint) -> None:
+        self._checkpoints.save(checkpoint)
+        self._saved = checkpoint
+        self._last_save = time.monotonic()
+        self._journal.release(checkpoint.positions)
+
+    def _show_lag(self) -> None:
+        oldest_ms = self._on_its_way.oldest_received_at_ms if self._on_its_way else 0
+        self._metrics.show_lag(*self._journal.lag(), time.time() - oldest_ms / 1000 if oldest_ms else 0)
+
+
+def rows_before(positions: dict[int, int]) -> str:
+    """SQL condition for the rows whose records come before these positions; of lanes that are not named, none does."""
+    lanes = (f"(journal_lane = {lane} AND journal_offset < {offset})" for lane, offset in sorted(positions.items()))
+    return f"({' OR '.join(lanes) or '0'})"

@@ -1,0 +1,22 @@
+"""No child outlives ``reviva serve``, not even its kill -9: a new one finds ports and locks free."""
+
+import ctypes
+import os
+import signal
+
+PARENT_VARIABLE = "REVIVA_SERVE_PID"
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent() -> None:
+    """Asks the kernel to kill this process when ``reviva serve``, where one started it, is gone. Survives ``exec``.
+
+    SIGKILL at once: what a role leaves behind is always in order, and whoever starts next need not wait.
+    """
+    parent = os.environ.pop(PARENT_VARIABLE, None)
+    if parent is None:
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != int(parent):  # it died before we asked
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,76 @@
+"""The pipeline stores each event once, wherever it dies and whatever the store does."""
+
+from contextlib import suppress
+from threading import Event
+
+import pytest
+import structlog.testing
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pipeline_model import TICK, Crash, Disk, Fate, ModelCheckpoints, ModelEngine, ModelJournal, ModelStore
+
+from reviva.config import ProcessorSettings
+from reviva.pipeline.loop import Pipeline
+from reviva.pipeline.metrics import Metrics
+
+pytestmark = pytest.mark.usefixtures("_silent")
+QUICK = ProcessorSettings(insert_interval_ms=0, retry_max_s=0.0001)
+
+records = st.lists(st.one_of(st.integers(0, 30), st.just(TICK)), max_size=25)
+lanes = st.dictionaries(st.integers(0, 3), records, max_size=3)
+crashes = st.lists(st.integers(0, 40), max_size=4)
+MOODS = st.lists(st.sampled_from(["good", "away before", "away after", "refuse"]), max_size=12)
+sizes = st.lists(st.integers(1, 8), max_size=20)
+
+
+@pytest.fixture(scope="module")
+def _silent():
+    with structlog.testing.capture_logs():
+        yield
+
+
+def run(disk: Disk, fate: Fate, sizes: list[int], poison: frozenset[int], moods: list[str]) -> None:
+    stopping = Event()
+    Pipeline(
+        journal=ModelJournal(disk, fate, sizes, at_end=stopping.set),
+        engine=ModelEngine(disk.checkpoint, fate),
+        store=ModelStore(disk, fate, poison, moods),
+        checkpoints=ModelCheckpoints(disk, fate),
+        checkpoint=disk.checkpoint,
+        settings=QUICK,
+        metrics=Metrics(),
+        stopping=stopping,
+    ).run()
+
+
+@given(lanes=lanes, crashes=crashes, sizes=sizes, poison=st.frozensets(st.integers(0, 30), max_size=3), data=st.data())
+@settings(max_examples=300, deadline=None)
+def test_each_event_is_stored_once_however_often_it_dies(lanes, crashes, sizes, poison, data):
+    disk = Disk(lanes)
+    for steps_left in crashes:
+        moods = data.draw(MOODS)
+        try:
+            run(disk, Fate(steps_left), sizes, poison, moods)
+        except Crash:
+            sizes = sizes[1:]
+    run(disk, Fate(), sizes, poison, [])
+
+    sent = {number for records in lanes.values() for number in records} - {TICK}
+    assert disk.ids("events") == sorted(sent - poison)
+    assert disk.ids("dead_letters") == sorted(sent & poison)
+    assert sum(total for total, _ in disk.rows("sums", "total, batch")) == sum(sent)
+    assert disk.checkpoint.pending is None
+    assert disk.checkpoint.positions == {lane: len(records) for lane, records in lanes.items() if records}
+    assert disk.released == disk.checkpoint.positions
+
+
+@pytest.mark.parametrize("steps", range(60))
+def test_each_single_step_may_be_the_last(steps: int):
+    disk = Disk({0: [1, 2, 3, TICK, 4, 5, 13, 6], 1: [3, 7, 13, 8, TICK, TICK, 9]})
+    fate = Fate(steps)
+    with suppress(Crash):
+        run(disk, fate, [2, 5, 1, 4], frozenset({13}), [])
+    run(disk, Fate(), [3, 3, 1], frozenset({13}), [])
+    assert disk.ids("events") == list(range(1, 10))
+    assert disk.ids("dead_letters") == [13]
+    assert sum(total for total, _ in disk.rows("sums", "total, batch")) == sum(range(1, 10)) + 13
