@@ -6,6 +6,9 @@
 //! |---|---|
 //! | [`event`], [`value`], [`record`] | the canonical event and how it lies in the journal |
 //! | [`block`] | rows into ClickHouse blocks |
+//! | [`wire`] | a request's bytes into events as their clients stated them |
+//! | [`intake`] | requests into records: validated, identified, enriched, with a verdict for each event |
+//! | [`verdict`] | the table of codes for whatever is refused |
 //! | [`enrich`] | what is added to an event: address, place, user agent, campaign, channel, corrected time |
 //! | [`journal`] | the durable log of records between gateways and the processor |
 //! | [`frame`], [`varint`] | the two byte-level encodings that records are made of |
@@ -16,7 +19,10 @@ pub mod block;
 pub mod enrich;
 pub mod event;
 pub mod frame;
+pub mod intake;
 pub mod journal;
 pub mod record;
 pub mod value;
 pub mod varint;
+pub mod verdict;
+pub mod wire;

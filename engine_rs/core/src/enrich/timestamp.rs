@@ -1,4 +1,4 @@
-//! Reads RFC 3339 and the ISO 8601 that clients really send.
+//! Reads RFC 3339 and the ISO 8601 that clients really send, and writes RFC 3339.
 
 const DAY_MS: i64 = 86_400_000;
 
@@ -138,6 +138,28 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     days_before_year + days_before_month + day - 1 - DAYS_TO_1970
 }
 
+/// The RFC 3339 form of `ms`, in UTC with milliseconds.
+#[must_use]
+pub fn format(ms: i64) -> String {
+    let (days, of_day) = (ms.div_euclid(DAY_MS), ms.rem_euclid(DAY_MS));
+    // Years are counted from March, in eras of 400 of them, so that leap days come last.
+    let since_march_0000 = days + 719_468;
+    let (era, day_of_era) = (
+        since_march_0000.div_euclid(146_097),
+        since_march_0000.rem_euclid(146_097),
+    );
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12 + 1;
+    let year = era * 400 + year_of_era + i64::from(month <= 2);
+    let (hour, minute) = (of_day / 3_600_000, of_day / 60_000 % 60);
+    let (second, millis) = (of_day / 1000 % 60, of_day % 1000);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{millis:03}Z")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,6 +168,13 @@ mod tests {
 
     fn ms(text: &str) -> Option<i64> {
         parse(text.as_bytes())
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_formatted_is_parsed(ms in -62_135_596_800_000i64..253_402_300_800_000) {
+            prop_assert_eq!(parse(format(ms).as_bytes()), Some(ms));
+        }
     }
 
     #[test]

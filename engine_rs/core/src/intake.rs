@@ -1,0 +1,240 @@
+//! Turns the bytes of a request into frames of records and one verdict per event.
+
+mod content;
+mod intaken;
+mod keys;
+mod live;
+mod run;
+mod settle;
+
+pub use intaken::Intaken;
+pub use keys::hash_key;
+
+use crate::enrich::geo::Geo;
+use crate::enrich::ip::KeepIp;
+use crate::enrich::user_agent::UserAgents;
+use crate::verdict::{Code, RequestError};
+use crate::wire::Format;
+use crate::wire::batch::Lines;
+use crate::wire::draft::Envelope;
+use crate::wire::envelope::{self, Method};
+use crate::wire::inflate::inflate;
+use crate::wire::native_json::NativeJson;
+use crate::wire::proto::{self, ProtoEvents};
+use crate::wire::section::Sections;
+use crate::wire::segment::{Call, Segment};
+use bumpalo::Bump;
+use keys::{Keys, Owner};
+use run::Run;
+use settle::Memory;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+/// Limits and rules that hold for every request.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Size of a body as sent.
+    pub max_body_bytes: usize,
+    /// Size of a body once inflated.
+    pub max_inflated_bytes: usize,
+    /// Events of one request.
+    pub max_events: usize,
+    /// Size of one event.
+    pub max_event_bytes: usize,
+    /// Levels of objects and lists in properties, traits and context.
+    pub max_depth: usize,
+    /// How far a client's clock may be off before it is corrected.
+    pub clock_tolerance_ms: i64,
+    /// How far ahead an event may be after that.
+    pub future_limit_ms: i64,
+    /// How much of an address is kept.
+    pub keep_ip: KeepIp,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            max_body_bytes: 16 << 20,
+            max_inflated_bytes: 64 << 20,
+            max_events: 10_000,
+            max_event_bytes: 1 << 20,
+            max_depth: 32,
+            clock_tolerance_ms: 10_000,
+            future_limit_ms: 86_400_000,
+            keep_ip: KeepIp::Truncated,
+        }
+    }
+}
+
+/// What is known of a request beside its body.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'r> {
+    /// How the body is written.
+    pub format: Format,
+    /// The time of receipt.
+    pub now_ms: i64,
+    /// The API key of the headers; without one the body's counts.
+    pub key: Option<&'r str>,
+    /// The header of that name, may be empty.
+    pub content_encoding: &'r str,
+    /// What Segment's single-call path says (`track`, `t`, `page`, ...); empty, `batch`, `b` and `import` for none.
+    pub event_kind: &'r str,
+    /// Where it came from; may be empty.
+    pub remote_ip: &'r str,
+    /// The header of that name, may be empty.
+    pub user_agent: &'r str,
+    /// Whether the header Sec-GPC says so.
+    pub gpc: bool,
+    /// An import: times are taken as they are.
+    pub history: bool,
+    /// The body is an `IngestStreamRequest`; protobuf only.
+    pub sequenced: bool,
+}
+
+impl Request<'_> {
+    /// One with nothing but what it must have.
+    #[must_use]
+    pub fn new(format: Format, now_ms: i64) -> Self {
+        Self {
+            format,
+            now_ms,
+            key: None,
+            content_encoding: "",
+            event_kind: "",
+            remote_ip: "",
+            user_agent: "",
+            gpc: false,
+            history: false,
+            sequenced: false,
+        }
+    }
+}
+
+/// Decodes, validates and enriches requests. Stateless but for caches, and safe to share between threads.
+pub struct Intake {
+    options: Options,
+    user_agents: UserAgents,
+    geo: Option<Geo>,
+    keys: Keys,
+    /// Memory of requests that are done, for the next ones.
+    spare: Mutex<Vec<Scratch>>,
+}
+
+/// Memory that is used again from event to event and from request to request.
+#[derive(Default)]
+struct Scratch {
+    arena: Bump,
+    sections: Sections,
+    memory: Memory,
+}
+
+impl Intake {
+    /// One that knows no keys yet.
+    #[must_use]
+    pub fn new(options: Options, user_agents: UserAgents, geo: Option<Geo>) -> Self {
+        Self {
+            options,
+            user_agents,
+            geo,
+            keys: Keys::default(),
+            spare: Mutex::default(),
+        }
+    }
+
+    /// Replaces the API keys that are accepted: [`hash_key`] of the key to project id.
+    pub fn set_keys(&self, keys: HashMap<String, String>) {
+        self.keys.set(keys);
+    }
+
+    /// Turns a request body into records and one verdict per event.
+    ///
+    /// # Errors
+    /// Where the request as a whole cannot be taken.
+    pub fn decode(&self, body: &[u8], request: Request<'_>) -> Result<Intaken, RequestError> {
+        if body.len() > self.options.max_body_bytes {
+            let (size, most) = (body.len(), self.options.max_body_bytes);
+            let message =
+                format!("the body has {size} bytes; up to {most} are taken, send smaller batches");
+            return Err(RequestError::new(Code::BodyTooLarge, message));
+        }
+        let key = request.key.filter(|key| !key.is_empty());
+        let owner = key.map(|key| self.keys.owner(key)).transpose()?;
+        let limit = self.options.max_inflated_bytes;
+        let body = inflate(body, request.content_encoding, limit)?;
+        let mut scratch = self.lend();
+        let taken = match request.format {
+            Format::Proto => self.decode_proto(&body, request, owner.as_ref(), &mut scratch),
+            _ => self.decode_json(&body, request, owner.as_ref(), &mut scratch),
+        };
+        self.give_back(scratch);
+        taken
+    }
+
+    fn decode_proto(
+        &self,
+        body: &[u8],
+        request: Request<'_>,
+        owner: Option<&Owner>,
+        scratch: &mut Scratch,
+    ) -> Result<Intaken, RequestError> {
+        let (sequence, batch) = if request.sequenced {
+            proto::unwrap_sequenced(body)?
+        } else {
+            (0, body)
+        };
+        let envelope = Envelope {
+            sequence,
+            ..proto::envelope(batch)?
+        };
+        let run = Run::new(self, request, owner, &envelope)?;
+        run.take(&mut ProtoEvents::new(batch), scratch)
+    }
+
+    fn decode_json(
+        &self,
+        body: &[u8],
+        request: Request<'_>,
+        owner: Option<&Owner>,
+        scratch: &mut Scratch,
+    ) -> Result<Intaken, RequestError> {
+        if request.format == Format::Ndjson {
+            let envelope = Envelope::default();
+            let run = Run::new(self, request, owner, &envelope)?;
+            return run.take(&mut Lines::new(body, NativeJson), scratch);
+        }
+        let arena = Bump::new();
+        for method in [Method::Guess, Method::Read] {
+            let keys = if request.format == Format::Segment {
+                envelope::SEGMENT
+            } else {
+                envelope::NATIVE
+            };
+            let scanned = envelope::scan(body, keys, method, &arena)?;
+            let run = Run::new(self, request, owner, &scanned.envelope)?;
+            let (taken, scanned_well) = if request.format == Format::Segment {
+                let path_call = Call::from_name(request.event_kind.as_bytes());
+                run.take_json(body, &scanned, Segment { path_call }, scratch)?
+            } else {
+                run.take_json(body, &scanned, NativeJson, scratch)?
+            };
+            if scanned_well {
+                return Ok(taken);
+            }
+        }
+        Err(RequestError::new(Code::InvalidJson, "the body is not JSON"))
+    }
+
+    fn lend(&self) -> Scratch {
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        spare.pop().unwrap_or_default()
+    }
+
+    fn give_back(&self, mut scratch: Scratch) {
+        scratch.arena.reset();
+        let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
+        spare.push(scratch);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,262 @@
+//! From what a client stated to the canonical event: named, identified, timed and enriched, in this order.
+
+use super::content::{Content, check_lengths, made_up_id};
+use super::run::Run;
+use crate::enrich::Arena;
+use crate::enrich::campaign::Campaign;
+use crate::enrich::channel::{Arrival, Channel};
+use crate::enrich::clock::{self, ClockError, Times};
+use crate::enrich::geo::Place;
+use crate::enrich::ip;
+use crate::enrich::page::Url;
+use crate::enrich::user_agent::UserAgent;
+use crate::event::{Event, EventType, Text};
+use crate::record::{dedupe_key, visitor_key};
+use crate::verdict::{Code, Flaw};
+use crate::wire::draft::Draft;
+use crate::wire::section::Sections;
+use std::sync::Arc;
+
+/// What is kept from event to event for speed.
+#[derive(Default)]
+pub(super) struct Memory {
+    content: Content,
+    /// The last user agent and what it says: most requests have only one.
+    last_agent: Option<(Vec<u8>, Arc<UserAgent>)>,
+}
+
+impl Run<'_> {
+    /// Appends the record of the event to `out`.
+    ///
+    /// # Errors
+    /// What is wrong with the event; `out` is as it was.
+    pub(super) fn settle<'e>(
+        &'e self,
+        draft: &mut Draft<'e>,
+        sections: &'e Sections,
+        index: u32,
+        arena: &'e Arena,
+        memory: &mut Memory,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Box<Flaw>> {
+        check_lengths(draft)?;
+        name(draft)?;
+        place_click(draft)?;
+        self.identify(draft, sections, index, arena, &mut memory.content)?;
+        let mut event = std::mem::take(&mut draft.event);
+        self.correct_clock(&mut event, draft)?;
+        self.fill_defaults(&mut event);
+        enrich_page(&mut event, arena);
+        self.locate(&mut event, arena);
+        let agent = self.agent(event.text(Text::UserAgent), memory);
+        describe_agent(&mut event, &agent);
+        event.consent_granted = &sections.consent_granted;
+        event.consent_denied = &sections.consent_denied;
+        event.properties = &sections.properties.out;
+        event.traits = &sections.traits.out;
+        event.context = &sections.context.out;
+        event.encode(out);
+        Ok(())
+    }
+
+    fn identify<'e>(
+        &'e self,
+        draft: &mut Draft<'e>,
+        sections: &Sections,
+        index: u32,
+        arena: &'e Arena,
+        content: &mut Content,
+    ) -> Result<(), Box<Flaw>> {
+        let (anonymous_id, user_id) = (
+            draft.event.text(Text::AnonymousId),
+            draft.event.text(Text::UserId),
+        );
+        if anonymous_id.is_empty() && user_id.is_empty() {
+            return Err(Flaw::new(
+                Code::MissingIdentity,
+                b"anonymous_id",
+                "set anonymous_id or user_id, so that the event belongs to somebody",
+            ));
+        }
+        let payload_hash = content.hash(draft, sections, 0)?;
+        if draft.event.text(Text::EventId).is_empty() {
+            let hashes = [payload_hash, content.hash(draft, sections, 1)?];
+            let place = draft
+                .timestamp_ms
+                .is_none()
+                .then_some((self.request.now_ms, index));
+            let id = arena.alloc_slice_copy(&made_up_id(hashes, place));
+            draft.event.set(Text::EventId, id);
+        }
+        let project_id = self.owner.project_id.as_bytes();
+        let event = &mut draft.event;
+        event.payload_hash = payload_hash;
+        event.dedupe_key = dedupe_key(project_id, event.text(Text::EventId));
+        event.visitor = visitor_key(project_id, anonymous_id, user_id);
+        event.set(Text::ProjectId, project_id);
+        Ok(())
+    }
+
+    fn correct_clock(&self, event: &mut Event<'_>, draft: &Draft<'_>) -> Result<(), Box<Flaw>> {
+        let sent_at_ms = draft.sent_at_ms.or(self.envelope.sent_at_ms);
+        let history = self.request.history || self.envelope.history;
+        let corrected = clock::correct(Times {
+            client_ms: draft.timestamp_ms,
+            sent_at_ms,
+            received_at_ms: self.request.now_ms,
+            history,
+            tolerance_ms: self.intake.options.clock_tolerance_ms,
+            future_limit_ms: self.intake.options.future_limit_ms,
+        })
+        .map_err(wrong_time)?;
+        event.timestamp_ms = corrected.timestamp_ms;
+        event.flags.clock_skewed = corrected.skewed;
+        event.flags.historical = history;
+        event.received_at_ms = self.request.now_ms;
+        event.sent_at_ms = sent_at_ms;
+        Ok(())
+    }
+
+    /// What the request says for all of its events.
+    fn fill_defaults<'e>(&'e self, event: &mut Event<'e>) {
+        event.flags.gpc |= self.request.gpc;
+        if event.text(Text::UserAgent).is_empty() {
+            event.set(Text::UserAgent, self.request.user_agent.as_bytes());
+        }
+        if event.text(Text::LibraryName).is_empty() {
+            event.set(Text::LibraryName, self.envelope.library_name);
+            event.set(Text::LibraryVersion, self.envelope.library_version);
+        }
+    }
+
+    /// Geo goes by the whole address; only then it is cut.
+    fn locate<'e>(&'e self, event: &mut Event<'e>, arena: &'e Arena) {
+        let said = event.text(Text::Ip);
+        let address = if said.is_empty() {
+            self.address
+        } else {
+            ip::parse(said)
+        };
+        event.set(Text::Ip, b"");
+        let Some(address) = address else {
+            return;
+        };
+        let geo = self.intake.geo.as_ref();
+        let place = geo.map_or_else(Place::default, |geo| geo.locate(address));
+        event.set(Text::Country, place.country.as_bytes());
+        event.set(Text::Region, place.region.as_bytes());
+        event.set(Text::City, place.city.as_bytes());
+        event.set(
+            Text::Ip,
+            ip::keep(address, self.intake.options.keep_ip, arena),
+        );
+    }
+
+    fn agent(&self, header: &[u8], memory: &mut Memory) -> Arc<UserAgent> {
+        match &memory.last_agent {
+            Some((text, agent)) if text == header => Arc::clone(agent),
+            _ => {
+                let agent = self.intake.user_agents.parse(header);
+                memory.last_agent = Some((header.to_vec(), Arc::clone(&agent)));
+                agent
+            }
+        }
+    }
+}
+
+/// The type of the vocabulary; of an event outside of it the type becomes the name.
+fn name(draft: &mut Draft<'_>) -> Result<(), Box<Flaw>> {
+    let given = draft.event_type;
+    if given.is_empty() {
+        return Err(Flaw::new(
+            Code::MissingType,
+            b"event_type",
+            "event_type says what happened, such as page_view; it is missing",
+        ));
+    }
+    draft.event.event_type = EventType::from_name(given);
+    if draft.event.text(Text::EventName).is_empty() {
+        draft.event.set(Text::EventName, given);
+    }
+    Ok(())
+}
+
+fn place_click(draft: &mut Draft<'_>) -> Result<(), Box<Flaw>> {
+    draft.event.click = match (draft.click_x, draft.click_y) {
+        (Some(x), Some(y)) => Some((x, y)),
+        (None, None) => None,
+        _ => {
+            return Err(Flaw::new(
+                Code::InvalidType,
+                b"element",
+                "element.x and element.y go together; one of them is missing",
+            ));
+        }
+    };
+    Ok(())
+}
+
+fn wrong_time(error: ClockError) -> Box<Flaw> {
+    let code = match error {
+        ClockError::Future { .. } => Code::TimestampInFuture,
+        ClockError::OutOfRange => Code::TimestampOutOfRange,
+    };
+    Flaw::new(code, b"timestamp", error.to_string())
+}
+
+fn enrich_page<'e>(event: &mut Event<'e>, arena: &'e Arena) {
+    let url = Url::parse(event.text(Text::PageUrl), arena);
+    let referrer = Url::parse(event.text(Text::PageReferrer), arena);
+    event.set(Text::PageHost, url.host);
+    event.set(Text::ReferrerHost, referrer.host);
+    if event.text(Text::PagePath).is_empty() {
+        event.set(Text::PagePath, url.path);
+    }
+    let campaign = campaign(event, url.query, arena);
+    event.campaign = campaign.hash();
+    let arrival = Arrival {
+        campaign,
+        referrer_host: referrer.host,
+        page_host: url.host,
+    };
+    let is_known = !(url.host.is_empty() && referrer.host.is_empty() && campaign.is_empty());
+    if is_known {
+        let channel = Channel::of(&arrival, arena);
+        event.set(Text::Channel, channel.name().as_bytes());
+    }
+}
+
+/// The campaign as the client names it, the rest as the page's URL does.
+fn campaign<'e>(event: &mut Event<'e>, query: &'e [u8], arena: &'e Arena) -> Campaign<'e> {
+    let mut campaign = Campaign::of_query(query, arena);
+    for (text, field) in [
+        (Text::UtmSource, &mut campaign.source),
+        (Text::UtmMedium, &mut campaign.medium),
+        (Text::UtmCampaign, &mut campaign.name),
+        (Text::UtmTerm, &mut campaign.term),
+        (Text::UtmContent, &mut campaign.content),
+    ] {
+        if event.text(text).is_empty() {
+            event.set(text, field);
+        } else {
+            *field = event.text(text);
+        }
+    }
+    event.set(Text::ClickIdType, campaign.click_id_type);
+    event.set(Text::ClickId, campaign.click_id);
+    campaign
+}
+
+fn describe_agent<'e>(event: &mut Event<'e>, agent: &'e UserAgent) {
+    event.set(Text::Browser, agent.browser.as_bytes());
+    event.set(Text::BrowserVersion, agent.browser_version.as_bytes());
+    event.set(Text::Os, agent.os.as_bytes());
+    event.set(Text::OsVersion, agent.os_version.as_bytes());
+    event.set(Text::DeviceType, agent.device_type.name().as_bytes());
+    event.set(Text::DeviceBrand, agent.device_brand.as_bytes());
+    event.set(Text::DeviceModel, agent.device_model.as_bytes());
+    event.flags.bot = agent.bot.is_some();
+    if let Some(bot) = &agent.bot {
+        event.set(Text::BotName, bot.as_bytes());
+    }
+}

@@ -1,0 +1,151 @@
+//! `map<string, Value>` entries, flattened into a section.
+
+use super::reader::{Malformed, Reader, fixed64, is_utf8, len, varint};
+use crate::value as out;
+use crate::verdict::{Code, Flaw};
+use crate::wire::draft::Limits;
+use crate::wire::section::Section;
+
+/// A `Value`, its parts still in protobuf.
+#[derive(Clone, Copy)]
+enum Kind<'b> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Double(f64),
+    Text(&'b [u8]),
+    List(&'b [u8]),
+    Map(&'b [u8]),
+}
+
+/// Of the fields of the oneof the last one counts.
+#[inline]
+fn read(message: &[u8]) -> Result<Kind<'_>, Malformed> {
+    const BOOL: u32 = varint(1);
+    const INT: u32 = varint(2);
+    const DOUBLE: u32 = fixed64(3);
+    const TEXT: u32 = len(4);
+    const LIST: u32 = len(5);
+    const MAP: u32 = len(6);
+    let mut kind = Kind::Null;
+    let mut reader = Reader::new(message);
+    while let Some(tag) = reader.tag()? {
+        kind = match tag {
+            BOOL => Kind::Bool(reader.varint()? != 0),
+            INT => Kind::Int(reader.varint()? as i64),
+            DOUBLE => Kind::Double(reader.double()?),
+            TEXT => Kind::Text(reader.bytes()?),
+            LIST => Kind::List(reader.bytes()?),
+            MAP => Kind::Map(reader.bytes()?),
+            other => {
+                reader.skip_unknown(other, 6)?;
+                continue;
+            }
+        };
+    }
+    Ok(kind)
+}
+
+/// Takes one map entry into `section`; a null is left out.
+///
+/// # Errors
+/// Where it is not an entry, is nested too deep, or has a number that is not finite.
+pub fn entry(message: &[u8], section: &mut Section, limits: Limits) -> Result<(), Malformed> {
+    const KEY: u32 = len(1);
+    const VALUE: u32 = len(2);
+    let (mut key, mut kind) = (&[][..], Kind::Null);
+    let mut reader = Reader::new(message);
+    while let Some(tag) = reader.tag()? {
+        match tag {
+            KEY => key = reader.bytes()?,
+            VALUE => kind = read(reader.bytes()?)?,
+            other => reader.skip_unknown(other, 2)?,
+        }
+    }
+    if !is_utf8(key) {
+        return Err(not_utf8(&String::from_utf8_lossy(key), "a key"));
+    }
+    match kind {
+        Kind::Null => {}
+        Kind::Map(map) => {
+            let mark = section.enter(key, limits)?;
+            fields(map, section, limits)?;
+            section.leave(&mark);
+        }
+        kind => {
+            section.put_key(key);
+            put(key, kind, section, limits)?;
+            section.check_size(limits)?;
+        }
+    }
+    Ok(())
+}
+
+/// The entries of a `MapValue`.
+fn fields(map: &[u8], section: &mut Section, limits: Limits) -> Result<(), Malformed> {
+    const FIELD: u32 = len(1);
+    let mut reader = Reader::new(map);
+    while let Some(tag) = reader.tag()? {
+        match tag {
+            FIELD => entry(reader.bytes()?, section, limits)?,
+            other => reader.skip_unknown(other, 1)?,
+        }
+    }
+    Ok(())
+}
+
+#[inline]
+fn put(key: &[u8], kind: Kind<'_>, section: &mut Section, limits: Limits) -> Result<(), Malformed> {
+    match kind {
+        Kind::Null => out::put_null(&mut section.out),
+        Kind::Bool(value) => out::put_bool(&mut section.out, value),
+        Kind::Int(value) => out::put_int(&mut section.out, value),
+        Kind::Double(value) => section.put_float(key, value)?,
+        Kind::Text(text) if is_utf8(text) => out::put_str(&mut section.out, text),
+        Kind::Text(_) => return Err(not_utf8(&String::from_utf8_lossy(key), "the text")),
+        Kind::List(list) => put_list(key, list, section, limits)?,
+        Kind::Map(map) => {
+            let mark = section.enter_element(limits)?;
+            let object = out::begin_object(&mut section.out);
+            fields(map, section, limits)?;
+            out::end_object(&mut section.out, object);
+            section.leave(&mark);
+        }
+    }
+    Ok(())
+}
+
+fn put_list(
+    key: &[u8],
+    list: &[u8],
+    section: &mut Section,
+    limits: Limits,
+) -> Result<(), Malformed> {
+    const VALUE: u32 = len(1);
+    let mark = section.enter(key, limits)?;
+    let array = out::begin_array(&mut section.out);
+    let mut count = 0;
+    let mut reader = Reader::new(list);
+    while let Some(tag) = reader.tag()? {
+        match tag {
+            VALUE => {
+                put(b"", read(reader.bytes()?)?, section, limits)?;
+                count += 1;
+                section.check_size(limits)?;
+            }
+            other => reader.skip_unknown(other, 1)?,
+        }
+    }
+    out::end_array(&mut section.out, array, count);
+    section.leave(&mark);
+    Ok(())
+}
+
+#[cold]
+fn not_utf8(key: &str, what: &str) -> Malformed {
+    Malformed::Flaw(Flaw::new(
+        Code::InvalidUtf8,
+        key.as_bytes(),
+        format!("{what} is not UTF-8"),
+    ))
+}
