@@ -1,7 +1,9 @@
 //! How Python calls into the engine: without the GIL, and so that a panic is an error like any other.
 
 use crate::errors::Error;
+use pyo3::conversion::FromPyObjectOwned;
 use pyo3::prelude::*;
+use pyo3::types::PyMapping;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -35,4 +37,15 @@ fn message(panic: &(dyn Any + Send)) -> String {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message")
         .to_owned()
+}
+
+/// The items of any Python mapping.
+pub fn collect<K, V, M>(mapping: &Bound<'_, PyMapping>) -> PyResult<M>
+where
+    K: for<'py> FromPyObjectOwned<'py>,
+    V: for<'py> FromPyObjectOwned<'py>,
+    M: FromIterator<(K, V)>,
+{
+    let items = mapping.items()?;
+    items.iter().map(|item| item.extract::<(K, V)>()).collect()
 }

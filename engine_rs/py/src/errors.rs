@@ -4,6 +4,8 @@ use pyo3::create_exception;
 use pyo3::exceptions::{PyBlockingIOError, PyException, PyOSError, PyValueError};
 use pyo3::prelude::*;
 use reviva_core::journal::JournalError;
+use reviva_core::verdict;
+use std::fmt::Display;
 use std::io;
 
 create_exception!(
@@ -33,9 +35,18 @@ create_exception!(
 
 /// Everything that can fail in a call from Python.
 pub enum Error {
+    Request(verdict::RequestError),
     Journal(JournalError),
+    /// An argument that does not fit; the message says which and why.
+    Value(String),
     /// A bug in the engine.
     Panic(String),
+}
+
+impl From<verdict::RequestError> for Error {
+    fn from(error: verdict::RequestError) -> Self {
+        Self::Request(error)
+    }
 }
 
 impl From<JournalError> for Error {
@@ -44,15 +55,33 @@ impl From<JournalError> for Error {
     }
 }
 
+/// For `map_err` with what tells of an argument that does not fit.
+pub fn value(error: impl Display) -> Error {
+    Error::Value(error.to_string())
+}
+
 impl From<Error> for PyErr {
     fn from(error: Error) -> Self {
         match error {
+            Error::Request(error) => request_error(&error),
             Error::Journal(error) => journal_error(&error),
+            Error::Value(message) => PyValueError::new_err(message),
             Error::Panic(message) => {
                 EngineError::new_err(format!("a bug in the engine, please report it: {message}"))
             }
         }
     }
+}
+
+fn request_error(error: &verdict::RequestError) -> PyErr {
+    let raised = RequestError::new_err(error.message.clone());
+    Python::attach(|py| {
+        let value = raised.value(py);
+        value.setattr("code", error.code.name())?;
+        value.setattr("status", error.status())
+    })
+    .err()
+    .unwrap_or(raised)
 }
 
 fn journal_error(error: &JournalError) -> PyErr {

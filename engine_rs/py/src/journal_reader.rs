@@ -1,8 +1,9 @@
 //! `JournalReader` and the `Batch`es that it cuts.
 
-use crate::call::detached;
+use crate::call::{collect, detached};
 use crate::errors::Error;
 use pyo3::prelude::*;
+use pyo3::types::PyMapping;
 use reviva_core::journal::{self, BatchLimits, Bounds, Positions};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -48,8 +49,14 @@ pub struct JournalReader(journal::JournalReader);
 #[pymethods]
 impl JournalReader {
     #[new]
-    fn open(py: Python<'_>, directory: PathBuf, positions: Positions) -> Result<Self, Error> {
-        detached(py, || journal::JournalReader::open(&directory, positions)).map(Self)
+    fn open(
+        py: Python<'_>,
+        directory: PathBuf,
+        positions: &Bound<'_, PyMapping>,
+    ) -> PyResult<Self> {
+        let positions: Positions = collect(positions)?;
+        let reader = detached(py, || journal::JournalReader::open(&directory, positions))?;
+        Ok(Self(reader))
     }
 
     #[pyo3(signature = (*, max_records, max_bytes, linger_ms, timeout_ms))]
@@ -71,12 +78,14 @@ impl JournalReader {
         Ok(batch.map(Batch::from))
     }
 
-    fn read(&self, py: Python<'_>, bounds: Bounds) -> Result<Batch, Error> {
-        detached(py, || self.0.read(&bounds)).map(Batch::from)
+    fn read(&self, py: Python<'_>, bounds: &Bound<'_, PyMapping>) -> PyResult<Batch> {
+        let bounds: Bounds = collect(bounds)?;
+        Ok(detached(py, || self.0.read(&bounds))?.into())
     }
 
-    fn release(&self, py: Python<'_>, positions: Positions) -> Result<usize, Error> {
-        detached(py, || self.0.release(&positions))
+    fn release(&self, py: Python<'_>, positions: &Bound<'_, PyMapping>) -> PyResult<usize> {
+        let positions: Positions = collect(positions)?;
+        Ok(detached(py, || self.0.release(&positions))?)
     }
 
     fn lag(&self, py: Python<'_>) -> Result<(u64, u64), Error> {

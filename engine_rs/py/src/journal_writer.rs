@@ -2,10 +2,14 @@
 
 use crate::call::{detached, guarded};
 use crate::errors::Error;
+use crate::intake::Intaken;
 use pyo3::prelude::*;
 use reviva_core::journal::{self, WriterOptions};
 use std::os::fd::AsRawFd;
 use std::path::PathBuf;
+
+/// From this size on, others may run while a request's records are copied into the queue.
+const LARGE_BYTES: usize = 256 << 10;
 
 /// Appends to one lane, which it owns alone.
 #[pyclass(frozen, module = "reviva._engine")]
@@ -31,6 +35,16 @@ impl JournalWriter {
             journal::JournalWriter::open(&directory, lane, options)
         })
         .map(Self)
+    }
+
+    fn append(&self, py: Python<'_>, intaken: &Intaken) -> Result<u64, Error> {
+        let (frames, records) = intaken.frames();
+        let append = || self.0.append(frames, records);
+        if frames.len() < LARGE_BYTES {
+            guarded(append)
+        } else {
+            detached(py, append)
+        }
     }
 
     fn append_tick(&self, now_ms: i64) -> Result<u64, Error> {

@@ -2,6 +2,7 @@
 
 mod call;
 mod errors;
+mod intake;
 mod journal_reader;
 mod journal_writer;
 
@@ -13,6 +14,9 @@ mod _engine {
 
     #[pymodule_export]
     use crate::errors::{EngineError, JournalCorruptError, JournalFullError, RequestError};
+
+    #[pymodule_export]
+    use crate::intake::{Intake, Intaken, hash_key, list_codes};
 
     #[pymodule_export]
     use crate::journal_reader::{Batch, JournalReader};
