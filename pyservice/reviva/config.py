@@ -64,6 +64,11 @@ class Address(str):
         address.host, address.port = bare, int(port)
         return address
 
+    @property
+    def client_host(self) -> str:
+        """By which this machine's clients reach the server: loopback where it listens on all addresses."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 — compared, not bound
+
     def is_loopback(self) -> bool:
         """Whether only this machine can reach it."""
         try:

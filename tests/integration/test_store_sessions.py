@@ -51,7 +51,7 @@ def test_sessions_equal_a_plain_computation(client: StoreClient) -> None:
 
     expected = computed(events, moves)
     columns = list(next(iter(expected.values())))
-    rows = client.rows(f"SELECT session_id, {', '.join(columns)} FROM sessions")  # noqa: S608 (names of columns)
+    rows = client.rows(f"SELECT session_id, {', '.join(columns)} FROM sessions")
     assert len(rows) == len(expected)
     for session, *values in rows:
         assert dict(zip(columns, values, strict=True)) == expected[session]

@@ -50,7 +50,7 @@ class Disk:
         self.tables.execute("CREATE TABLE tokens (name, token, UNIQUE (name, token))")
 
     def rows(self, table: str, columns: str) -> list[Any]:
-        return self.tables.execute(f"SELECT {columns} FROM {table} ORDER BY 1").fetchall()  # noqa: S608
+        return self.tables.execute(f"SELECT {columns} FROM {table} ORDER BY 1").fetchall()
 
     def ids(self, table: str) -> list[int]:
         return [number for (number,) in self.rows(table, "id")]
@@ -190,7 +190,7 @@ class ModelStore:
         with self._disk.tables as tables:
             if tables.execute("INSERT OR IGNORE INTO tokens VALUES (?, ?)", (table, token)).rowcount:
                 marks = ",".join("?" * len(rows[0]))
-                tables.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)  # noqa: S608
+                tables.executemany(f"INSERT INTO {table} VALUES ({marks})", rows)
         self._fate.step()
         if mood == "away after":
             raise StoreUnavailableError(mood)

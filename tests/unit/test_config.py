@@ -121,3 +121,8 @@ def test_malformed_addresses_are_refused(text: str):
 def test_addresses_are_written_as_they_are_read(text: str, loopback: bool):
     assert str(Address(text)) == text
     assert Address(text).is_loopback() == loopback
+
+
+def test_servers_on_all_addresses_are_reached_on_loopback():
+    addresses = [Address(text) for text in ("0.0.0.0:1", "[::]:1", "10.0.0.1:1")]
+    assert [address.client_host for address in addresses] == ["127.0.0.1", "::1", "10.0.0.1"]

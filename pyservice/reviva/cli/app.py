@@ -5,6 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from reviva._engine import EngineError
 from reviva.cli import dead_letters, doctor, keys, migrate, query, roles, tail, version
 from reviva.cli.console import fail
 from reviva.errors import RevivaError
@@ -21,7 +22,9 @@ class _Group(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except RevivaError as error:
+        except BrokenPipeError:  # as of `reviva query ... | head`
+            raise
+        except (RevivaError, EngineError, OSError) as error:
             fail(str(error))
 
 

@@ -10,8 +10,11 @@ from rich.table import Table
 from reviva import config
 from reviva.cli.console import err, out, print_json
 from reviva.cli.options import Config, DataDir, Json
+from reviva.cli.projects import control_database
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     import sqlalchemy
 
 group = typer.Typer(name="keys", help="Make, list and revoke API keys.", no_args_is_help=True)
@@ -38,8 +41,8 @@ def create(
     """Makes a key and prints it, this once: only its hash is kept."""
     from reviva.control import create_key
 
-    database = _database(config_file, data_dir)
-    new = create_key(database, project, name, events_per_s=events_per_s, burst_events=burst_events, key=key)
+    with _database(config_file, data_dir) as database:
+        new = create_key(database, project, name, events_per_s=events_per_s, burst_events=burst_events, key=key)
     if json:
         print_json({"key": new.key} | asdict(new.record))
         return
@@ -52,7 +55,8 @@ def list_all(project: Project = None, json: Json = False, config_file: Config = 
     """Lists keys, revoked ones too."""
     from reviva.control import list_keys
 
-    keys = list_keys(_database(config_file, data_dir), project)
+    with _database(config_file, data_dir) as database:
+        keys = list_keys(database, project)
     if json:
         print_json([asdict(key) for key in keys])
         return
@@ -82,19 +86,16 @@ def revoke(
     """Revokes a key: gateways refuse it within a second."""
     from reviva.control import revoke_key
 
-    revoked = revoke_key(_database(config_file, data_dir), key)
+    with _database(config_file, data_dir) as database:
+        revoked = revoke_key(database, key)
     if json:
         print_json(asdict(revoked))
     else:
         err.print(f"Revoked key {revoked.id} ({revoked.prefix}…) of project {revoked.project_id}.")
 
 
-def _database(config_file: Config, data_dir: DataDir) -> "sqlalchemy.Engine":
-    from reviva.control import connect
-
-    settings = config.load(config=config_file, data_dir=data_dir)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    return connect(settings.control_database_url)
+def _database(config_file: Config, data_dir: DataDir) -> "AbstractContextManager[sqlalchemy.Engine]":
+    return control_database(config.load(config=config_file, data_dir=data_dir))
 
 
 def _time(at_ms: int | None) -> str:

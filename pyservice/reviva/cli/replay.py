@@ -11,10 +11,9 @@ from typing import Any, Self
 import orjson
 
 from reviva._pb.v1.ingest_pb2 import IngestResponse
-from reviva.cli.session_key import temporary_key
+from reviva.cli.projects import temporary_key
 from reviva.config import Settings
 from reviva.errors import RevivaError
-from reviva.serve import reachable_host
 from reviva.store.client import StoreClient
 from reviva.store.connect import connect_writer
 
@@ -80,7 +79,7 @@ def replay_all(settings: Settings, letters: Iterable[Letter], key: str | None) -
 class _Gateway:
     def __init__(self, settings: Settings, key: str) -> None:
         self._address = settings.http
-        self._connection = HTTPConnection(reachable_host(settings.http), settings.http.port)
+        self._connection = HTTPConnection(settings.http.client_host, settings.http.port)
         self._headers = {"authorization": f"Bearer {key}"}
 
     def send(self, letter: Letter) -> Outcome:

@@ -14,7 +14,6 @@ from reviva.cli.options import ClickHouse, Config, DataDir, Grpc, Http
 from reviva.config import Settings
 from reviva.errors import ConfigError
 from reviva.secrets import writer_password
-from reviva.serve import die_with_parent
 
 _PANEL = "Running"
 
@@ -34,11 +33,14 @@ def serve(
     http: Http = None,
     grpc: Grpc = None,
     clickhouse: ClickHouse = None,
+    gateways: Annotated[int | None, typer.Option(min=1, help="Gateway processes, which share both ports.")] = None,
 ) -> None:
     """Runs everything on this machine, watched and restarted, until Ctrl-C."""
     from reviva.serve import serve as run
 
-    settings = _start("serve", config=config_file, data_dir=data_dir, http=http, grpc=grpc, clickhouse=clickhouse)
+    settings = _start(
+        "serve", config=config_file, data_dir=data_dir, http=http, grpc=grpc, clickhouse=clickhouse, gateways=gateways
+    )
     run(settings, on_ready=lambda: _print_banner(settings))
 
 
@@ -99,6 +101,7 @@ def state(config_file: Config = None, data_dir: DataDir = None) -> None:
 
 
 def _start(role: str, *, lane: int | None = None, **flags: object) -> Settings:
+    from reviva.serve import die_with_parent
     from reviva.telemetry import configure_logging
 
     die_with_parent()

@@ -14,10 +14,9 @@ from rich.text import Text
 from reviva import config
 from reviva.cli.console import err, out
 from reviva.cli.options import Config, DataDir, Http, Key
-from reviva.cli.session_key import temporary_key
+from reviva.cli.projects import temporary_key
 from reviva.config import Settings
 from reviva.errors import RevivaError
-from reviva.serve import reachable_host
 
 _OK = 200
 _STYLES = {"rage_click": "red", "error_occurred": "red", "booking_complete": "green", "order_completed": "green"}
@@ -60,7 +59,7 @@ def tail(
 
 def _connect(settings: Settings, key: str, event_types: list[str]) -> HTTPResponse:
     path = "/v1/live?" + urlencode([("event_type", name) for name in event_types])
-    connection = HTTPConnection(reachable_host(settings.http), settings.http.port)
+    connection = HTTPConnection(settings.http.client_host, settings.http.port)
     try:
         connection.request("GET", path, headers={"authorization": f"Bearer {key}"})
         response = connection.getresponse()

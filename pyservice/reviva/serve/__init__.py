@@ -2,7 +2,7 @@
 
 from reviva.serve.orphans import die_with_parent
 from reviva.serve.ports import why_not_free
-from reviva.serve.roles import reachable_host, roles_of
+from reviva.serve.roles import roles_of
 from reviva.serve.run import serve
 
-__all__ = ["die_with_parent", "reachable_host", "roles_of", "serve", "why_not_free"]
+__all__ = ["die_with_parent", "roles_of", "serve", "why_not_free"]

@@ -54,7 +54,7 @@ def _reviva(*arguments: str) -> tuple[str, ...]:
 
 def _answers(address: Address, path: str) -> Callable[[], bool]:
     def probe() -> bool:
-        connection = HTTPConnection(reachable_host(address), address.port, timeout=_PROBE_TIMEOUT_S)
+        connection = HTTPConnection(address.client_host, address.port, timeout=_PROBE_TIMEOUT_S)
         try:
             connection.request("GET", path)
             return connection.getresponse().status == 200  # noqa: PLR2004
@@ -73,8 +73,3 @@ def _listens(path: Path) -> Callable[[], bool]:
             return client.connect_ex(str(path)) == 0
 
     return probe
-
-
-def reachable_host(address: Address) -> str:
-    """Where a server that listens on this address can be reached from this machine."""
-    return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)  # noqa: S104 — compared, not bound

@@ -1,0 +1,48 @@
+"""The control database, as commands use it."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from reviva.config import Settings
+from reviva.errors import RevivaError
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+_UNTIL_KNOWN_S = 1.0
+"""Every gateway process looks for new keys twice a second."""
+
+
+@contextmanager
+def control_database(settings: Settings) -> Iterator["Engine"]:
+    """Opens it, and says in a line where it is away."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from reviva.control import connect
+
+    if not settings.control_url:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    try:
+        database = connect(settings.control_database_url)
+        try:
+            yield database
+        finally:
+            database.dispose()
+    except SQLAlchemyError as error:
+        raise RevivaError(f"the control database does not answer: {str(error).splitlines()[0]}") from None
+
+
+@contextmanager
+def temporary_key(settings: Settings, project: str, purpose: str) -> Iterator[str]:
+    """Makes a key of ``project`` that all gateways know, and revokes it in the end."""
+    from reviva.control import create_key, revoke_key
+
+    with control_database(settings) as database:
+        new = create_key(database, project, f"{purpose}, revoked when it ends")
+        try:
+            time.sleep(_UNTIL_KNOWN_S)
+            yield new.key
+        finally:
+            revoke_key(database, str(new.record.id))

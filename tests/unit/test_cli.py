@@ -1,0 +1,210 @@
+"""Commands against servers that are a handful of canned answers."""
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from reviva.cli.app import app
+
+
+class Canned:
+    """An HTTP server; ``answers`` maps a path's beginning to status, headers and body. Keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, tuple[int, dict[str, str], bytes]] = {}
+        self.asked: list[tuple[str, dict[str, str], bytes]] = []
+        canned = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                body = self.rfile.read(int(self.headers.get("content-length", 0)))
+                canned.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+                status, headers, answer = next(
+                    answer for path, answer in canned.answers.items() if self.path.startswith(path)
+                )
+                self.send_response(status)
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(answer)
+
+            do_POST = do_GET  # noqa: N815 — http.server calls it so
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture
+def canned() -> Iterator[Canned]:
+    server = Canned()
+    yield server
+    server.server.shutdown()
+    server.server.server_close()
+
+
+@pytest.fixture
+def reviva(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    return lambda *arguments, **options: CliRunner().invoke(app, [*map(str, arguments)], **options)
+
+
+RESULT = {
+    "meta": [
+        {"name": "page", "type": "String"},
+        {"name": "views", "type": "UInt64"},
+        {"name": "who", "type": "Nullable(String)"},
+    ],
+    "data": [["/a[1]", 3, None], ["/b", 2, "x"]],
+    "rows": 2,
+    "statistics": {"elapsed": 0.0123, "rows_read": 1234},
+}
+
+
+def test_every_command_explains_itself(reviva):
+    root = reviva("--help")
+    assert root.exit_code == 0
+    for name in (
+        "serve",
+        "gateway",
+        "processor",
+        "store",
+        "migrate",
+        "keys",
+        "query",
+        "tail",
+        "dead-letters",
+        "doctor",
+    ):
+        assert name in root.output
+        assert reviva(name, "--help").exit_code == 0
+
+
+def test_versions(reviva):
+    assert {"reviva", "python", "chdb-core"} <= json.loads(reviva("version", "--json").stdout).keys()
+    assert "chdb-core" in reviva("version").stdout
+
+
+def test_keys_are_made_listed_and_revoked(reviva):
+    made = json.loads(reviva("keys", "create", "demo", "--name", "web", "--events-per-s", 50, "--json").stdout)
+    assert reviva("keys", "create", "other").stdout.startswith("rk_")
+    [listed] = json.loads(reviva("keys", "list", "--project", "demo", "--json").stdout)
+    assert (listed["name"], listed["events_per_s"], listed["revoked_at_ms"]) == ("web", 50, None)
+    assert made["key"] not in reviva("keys", "list").stdout
+    assert "Revoked key 1" in reviva("keys", "revoke", made["key"]).stderr
+    again = reviva("keys", "revoke", made["key"])
+    assert again.exit_code == 1
+    assert again.stderr.startswith("error: no good key is named")
+
+
+def test_wrong_settings_end_with_one_line(reviva):
+    Path("reviva.toml").write_text("gateway = 3")
+    result = reviva("keys", "list")
+    assert result.exit_code == 1
+    assert result.stderr == "error: there is no setting 'gateway'; did you mean 'gateways'?\n"
+
+
+def test_a_query_is_shown_as_a_table(reviva, canned: Canned):
+    canned.answers["/"] = (200, {"X-ClickHouse-Format": "JSONCompact"}, json.dumps(RESULT).encode())
+    result = reviva("query", "SELECT 1", "--clickhouse", canned.address)
+    assert result.exit_code == 0, result.stderr
+    assert "/a[1]" in result.stdout
+    assert "NULL" in result.stdout
+    assert "2 rows in 0.012 s, 1,234 rows read" in result.stderr
+    [(path, headers, body)] = canned.asked
+    assert "default_format=JSONCompact" in path
+    assert headers["x-clickhouse-user"] == "analyst"
+    assert body == b"SELECT 1"
+
+
+@pytest.mark.parametrize(("option", "form"), [(["--json"], "JSONEachRow"), (["-f", "CSV"], "CSV")])
+def test_a_query_is_passed_on_in_any_format(reviva, canned: Canned, option: list[str], form: str):
+    canned.answers["/"] = (200, {}, b"1\n2\n")
+    result = reviva("query", "-", *option, "--clickhouse", f"http://ann:s%3Acret@{canned.address}", input="SELECT 2")
+    assert result.stdout == "1\n2\n"
+    [(path, headers, body)] = canned.asked
+    assert f"default_format={form}" in path
+    assert "readonly=2" in path
+    assert (headers["x-clickhouse-user"], headers["x-clickhouse-key"]) == ("ann", "s:cret")
+    assert body == b"SELECT 2"
+
+
+def test_a_wrong_query_is_told_in_clickhouses_words(reviva, canned: Canned):
+    canned.answers["/"] = (404, {}, b"Code: 60. DB::Exception: Table default.evnts does not exist. (UNKNOWN_TABLE)\n")
+    result = reviva("query", "SELECT * FROM evnts", "--clickhouse", canned.address)
+    assert result.exit_code == 1
+    assert result.stderr == "error: Code: 60. DB::Exception: Table default.evnts does not exist. (UNKNOWN_TABLE)\n"
+
+
+def test_servers_that_are_away_are_told(reviva):
+    for command in (["query", "SELECT 1", "--clickhouse"], ["tail", "--key", "k", "--http"]):
+        result = reviva(*command, "127.0.0.1:9")
+        assert result.exit_code == 1
+        assert "is `reviva serve` running?" in result.stderr
+
+
+def test_tail_shows_events_as_they_come(reviva, canned: Canned):
+    events: list[dict[str, Any]] = [
+        {"event_type": "page_view", "timestamp": "2026-11-22T10:00:00.123Z", "anonymous_id": "ann", "page_path": "/x"},
+        {"skipped": 7},
+        {"event_type": "rage_click", "timestamp": "2026-11-22T10:00:01.000Z", "user_id": "bob", "element": "#pay"},
+    ]
+    body = b": watching\n\n" + b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events)
+    canned.answers["/v1/live"] = (200, {"content-type": "text/event-stream"}, body)
+    result = reviva("tail", "--key", "rk_1", "--type", "page_view", "--http", canned.address)
+    assert [line.split() for line in result.stdout.splitlines()] == [
+        ["10:00:00.123", "page_view", "ann", "/x"],
+        ["10:00:01.000", "rage_click", "bob", "#pay"],
+    ]
+    assert "… and 7 more" in result.stderr
+    assert canned.asked[0][0] == "/v1/live?event_type=page_view"
+    assert canned.asked[0][1]["authorization"] == "Bearer rk_1"
+    as_json = reviva("tail", "--key", "rk_1", "--json", "--limit", 1, "--http", canned.address)
+    assert [json.loads(line) for line in as_json.stdout.splitlines()] == events[:1]
+
+
+def test_tail_tells_why_it_is_refused(reviva, canned: Canned):
+    canned.answers["/v1/live"] = (401, {}, b'{"error":{"code":"unknown_key","message":"no project has this API key"}}')
+    result = reviva("tail", "--key", "rk_1", "--http", canned.address)
+    assert result.exit_code == 1
+    assert result.stderr == "error: the gateway refuses: no project has this API key\n"
+
+
+def test_doctor_says_what_is_wrong(reviva, tmp_path: Path):
+    fresh = reviva("doctor", "--json", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--clickhouse", "127.0.0.1:0")
+    findings = {finding["what"]: finding for finding in json.loads(fresh.stdout)}
+    assert findings["serve"]["verdict"] == "warning"
+    assert findings["data directory"]["verdict"] == "warning"
+    assert fresh.exit_code == 0
+
+    data = tmp_path / "data"
+    (data / "journal").mkdir(parents=True)
+    (data / "checkpoint.json").write_text("{}")
+    os.environ["REVIVA_GEO_DATABASE"] = "/nowhere.mmdb"
+    try:
+        broken = reviva("doctor", "--data-dir", data, "--clickhouse", "http://127.0.0.1:9")
+    finally:
+        del os.environ["REVIVA_GEO_DATABASE"]
+    assert broken.exit_code == 1
+    for told in (
+        "checkpoint.json is damaged",
+        "/nowhere.mmdb cannot be read",
+        "cannot be reached",
+        "3 things are wrong",
+    ):
+        assert told in broken.stdout

@@ -1,0 +1,86 @@
+"""Roles are started again when they end, and end when they are told to."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from reviva.serve import supervisor
+from reviva.serve.roles import Role
+from reviva.serve.supervisor import Child, RoleFailedError
+
+
+@pytest.fixture(autouse=True)
+def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "_FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr(supervisor, "_POLL_S", 0.001)
+
+
+def child(script: str, is_ready=lambda: True, grace_s: float = 5) -> Child:
+    return Child(Role("test", "test", ("sh", "-c", script), is_ready, grace_s), {"MARK": "given"})
+
+
+def written(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []
+
+
+async def lines(path: Path, count: int) -> list[str]:
+    async with asyncio.timeout(10):
+        while len(written(path)) < count:  # noqa: ASYNC110 — other processes write it
+            await asyncio.sleep(0.005)
+    return written(path)
+
+
+async def test_a_role_that_ends_is_started_again_with_its_environment(tmp_path: Path):
+    starts = tmp_path / "starts"
+    role = child(f"echo $MARK >> {starts}; exit 3")
+    await role.become_ready()
+    running = asyncio.create_task(role.keep_running())
+    assert set(await lines(starts, 7)) == {"given"}
+    await role.stop()
+    await running
+    assert role.restarts >= 6
+    assert role.pid is None
+
+
+async def test_a_role_that_was_never_ready_is_given_up():
+    with pytest.raises(RoleFailedError, match="test ended with code 3 5 times and was never ready"):
+        await child("exit 3").keep_running()
+
+
+async def test_stopping_lets_a_role_finish(tmp_path: Path):
+    log = tmp_path / "log"
+    role = child(f"trap 'echo finished >> {log}; exit 0' TERM; echo up >> {log}; while :; do sleep 0.01; done")
+    running = asyncio.create_task(role.keep_running())
+    await lines(log, 1)
+    await role.stop()
+    await running
+    assert await lines(log, 2) == ["up", "finished"]
+    assert role.restarts == 0
+
+
+async def test_a_role_that_hangs_is_killed(tmp_path: Path):
+    log = tmp_path / "log"
+    role = child(f"trap '' TERM; echo up >> {log}; while :; do sleep 0.01; done", grace_s=0.1)
+    running = asyncio.create_task(role.keep_running())
+    await lines(log, 1)
+    async with asyncio.timeout(5):
+        await role.stop()
+        await running
+
+
+async def test_a_role_that_is_told_to_stop_while_it_starts_does_not_stay():
+    role = child("exec sleep 60")
+    running = asyncio.create_task(role.keep_running())
+    await asyncio.sleep(0)
+    await role.stop()
+    async with asyncio.timeout(5):
+        await running
+
+
+async def test_readiness_is_asked_until_it_is_there():
+    answers = iter([False, False, True])
+    role = child("exec sleep 60", is_ready=lambda: next(answers))
+    await role.become_ready()
+    assert role.was_ready
+    assert next(answers, None) is None
