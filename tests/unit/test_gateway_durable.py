@@ -1,0 +1,85 @@
+import asyncio
+import os
+from types import SimpleNamespace
+
+import pytest
+
+from reviva.gateway.durable import DurableJournal
+from reviva.gateway.health import Health
+
+
+class Writer:
+    """A journal writer whose disk the test plays."""
+
+    def __init__(self) -> None:
+        self._bell = os.eventfd(0, os.EFD_NONBLOCK)
+        self._tickets = 0
+        self._durable = 0
+        self._broken = False
+        self.asked = 0
+
+    def append(self, _intaken: object) -> int:
+        self._tickets += 1
+        return self._tickets
+
+    def fileno(self) -> int:
+        return self._bell
+
+    def durable(self) -> int:
+        os.eventfd_read(self._bell)
+        self.asked += 1
+        if self._broken:
+            raise OSError("no space left")
+        return self._durable
+
+    def commit(self, ticket: int) -> None:
+        self._durable = ticket
+        os.eventfd_write(self._bell, 1)
+
+    def break_down(self) -> None:
+        self._broken = True
+        os.eventfd_write(self._bell, 1)
+
+    def close(self) -> None:
+        self.commit(self._tickets)
+
+
+@pytest.fixture
+def writer():
+    writer = Writer()
+    yield writer
+    os.close(writer.fileno())
+
+
+async def test_one_group_commit_resolves_all_that_it_covers(writer: Writer) -> None:
+    journal = DurableJournal(writer)
+    waiting = [journal.append(None) for _ in range(5)]
+    writer.commit(3)
+    await asyncio.wait_for(waiting[2], 1)
+    assert [future.done() for future in waiting] == [True, True, True, False, False]
+    assert writer.asked == 1
+    await journal.close()
+    assert all(future.done() for future in waiting)
+
+
+async def test_a_client_that_left_does_not_disturb_the_others(writer: Writer) -> None:
+    journal = DurableJournal(writer)
+    gone, stays = journal.append(None), journal.append(None)
+    gone.cancel()
+    writer.commit(2)
+    await asyncio.wait_for(stays, 1)
+    await journal.close()
+
+
+async def test_a_failed_writer_fails_all_who_wait_and_readiness(writer: Writer) -> None:
+    journal = DurableJournal(writer)
+    waiting = [journal.append(None) for _ in range(3)]
+    writer.break_down()
+    for future in waiting:
+        with pytest.raises(OSError, match="no space left"):
+            await asyncio.wait_for(future, 1)
+    keys = SimpleNamespace(problem=None, is_loaded=True)
+    parts = SimpleNamespace(state_is_away=False, is_stopping=False)
+    report = Health(journal, keys, parts, parts).report()
+    assert not report.is_ready
+    assert "no space left" in report.problems["journal"]

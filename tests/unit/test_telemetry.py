@@ -1,0 +1,25 @@
+import json
+import subprocess
+import sys
+
+PROGRAM = """
+import logging
+from reviva.telemetry import configure_logging, logger
+configure_logging("warning", "json", role="gateway")
+log = logger("reviva.test")
+log.info("nobody sees this")
+try:
+    1 / 0
+except ZeroDivisionError:
+    log.exception("it broke", lane=3)
+logging.getLogger("some.library").warning("theirs %s", "too")
+"""
+
+
+def test_every_log_line_is_one_json_object_with_its_role() -> None:
+    run = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=True)
+    ours, theirs = (json.loads(line) for line in run.stderr.splitlines())
+    assert (ours["event"], ours["level"], ours["role"], ours["lane"]) == ("it broke", "error", "gateway", 3)
+    assert ours["exception"][0]["exc_type"] == "ZeroDivisionError"
+    assert (theirs["event"], theirs["level"], theirs["logger"]) == ("theirs too", "warning", "some.library")
+    assert theirs["role"] == "gateway"
