@@ -60,7 +60,8 @@ codes! {
     InvalidEnvelope "invalid_envelope" Stage::Request(400), "the fields around the events have the wrong types";
     EmptyBatch "empty_batch" Stage::Request(400), "the request holds no event";
     RateLimited "rate_limited" Stage::Gateway(429), "the key has used up its quota; try again after the given time";
-    JournalFull "journal_full" Stage::Gateway(503), "the server has too much unprocessed data; try again after the given time";
+    JournalFull "journal_full" Stage::Gateway(429), "the server has too much unprocessed data; try again after the given time";
+    Overloaded "overloaded" Stage::Gateway(429), "too much is on its way through this server; try again after the given time";
     NotReady "not_ready" Stage::Gateway(503), "the server is starting or stopping; try again";
     InvalidJson "invalid_json" Stage::Request(400), "the text is not JSON; in NDJSON only the one line is refused";
     InvalidProtobuf "invalid_protobuf" Stage::Request(400), "the bytes are not the expected message; within intact bounds only the one event is refused";
