@@ -1,8 +1,10 @@
-"""The Rust engine. All work is done with the GIL released; all times are milliseconds since 1970 UTC."""
+"""The Rust engine. Work that takes longer than giving the GIL away is done without it; all times are milliseconds since
+1970 UTC. Objects may be shared between threads.
+"""
 
 import builtins
 from collections.abc import Mapping, Sequence
-from typing import Literal, TypeAlias, final
+from typing import Literal, Self, TypeAlias, final
 
 __all__ = [
     "Batch",
@@ -28,7 +30,7 @@ Format: TypeAlias = Literal["proto", "json", "ndjson", "segment"]
 """Wire formats of :meth:`Intake.decode`; ``segment`` covers Segment's batch and single-call bodies."""
 
 class EngineError(Exception):
-    """Base of the errors of this module that Python has no own type for."""
+    """Base of the errors of this module that Python has no own type for; itself, a bug in the engine (a panic)."""
 
 class RequestError(EngineError):
     """A whole request was refused; nothing of it was kept.
@@ -52,11 +54,11 @@ def list_codes() -> list[tuple[str, str]]:
 class Intake:
     """Decodes, validates and enriches requests. Stateless but for caches, and safe to share between threads."""
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         *,
         user_agent_rules: bytes | None = None,
-        bot_patterns: Sequence[str] = (),
+        bot_patterns: Sequence[str] = ...,
         geo_database: str | None = None,
         max_body_bytes: int = 16 << 20,
         max_inflated_bytes: int = 64 << 20,
@@ -66,7 +68,7 @@ class Intake:
         clock_tolerance_ms: int = 10_000,
         future_limit_ms: int = 86_400_000,
         keep_ip: Literal["none", "truncated", "full"] = "truncated",
-    ) -> None:
+    ) -> Self:
         """``user_agent_rules``: uap-core's rules as JSON (without them, a small recogniser of the big browsers serves);
         ``bot_patterns``: regular expressions; ``geo_database``: path of an MMDB file.
 
@@ -125,14 +127,14 @@ class Intaken:
 class JournalWriter:
     """Appends to one lane, which it owns alone; a background thread writes and fsyncs in groups."""
 
-    def __init__(
-        self,
+    def __new__(
+        cls,
         directory: str,
         lane: int,
         *,
         segment_bytes: int = 64 << 20,
         max_backlog_bytes: int = 8 << 30,
-    ) -> None:
+    ) -> Self:
         """Opens or creates the lane, cutting a torn tail. Raises ``BlockingIOError`` where another process has it,
         :class:`JournalCorruptError`, or ``OSError``."""
 
@@ -170,7 +172,7 @@ class Batch:
 class JournalReader:
     """Reads all lanes of a journal, waking as soon as a writer has made something durable."""
 
-    def __init__(self, directory: str, positions: Mapping[int, int]) -> None:
+    def __new__(cls, directory: str, positions: Mapping[int, int]) -> Self:
         """``positions``: by lane, the offset to go on from; lanes that are not named start at their beginning."""
 
     def next_batch(self, *, max_records: int, max_bytes: int, linger_ms: int, timeout_ms: int) -> Batch | None:
@@ -193,7 +195,7 @@ class JournalReader:
 class Processor:
     """Dedupe, sessions, rage clicks, abandonment: a pure function of its state and the batch."""
 
-    def __init__(self, rules: str, *, clock_ms: int, batch_number: int) -> None:
+    def __new__(cls, rules: str, *, clock_ms: int, batch_number: int) -> Self:
         """``rules``: JSON, the defaults under ``"default"`` and overrides by project id (see ARCHITECTURE.md).
         ``clock_ms`` and ``batch_number``: as the checkpoint has them for the first batch. Raises ``ValueError``."""
 

@@ -11,6 +11,7 @@
 //! | [`verdict`] | the table of codes for whatever is refused |
 //! | [`enrich`] | what is added to an event: address, place, user agent, campaign, channel, corrected time |
 //! | [`journal`] | the durable log of records between gateways and the processor |
+//! | [`process`] | batches of records into rows: dedupe, sessions, rage clicks, abandonment |
 //! | [`frame`], [`varint`] | the two byte-level encodings that records are made of |
 
 #![deny(unsafe_code)]
@@ -18,9 +19,11 @@
 pub mod block;
 pub mod enrich;
 pub mod event;
+pub mod event_json;
 pub mod frame;
 pub mod intake;
 pub mod journal;
+pub mod process;
 pub mod record;
 pub mod value;
 pub mod varint;

@@ -80,6 +80,7 @@ codes! {
     EventTooLarge "event_too_large" Stage::Event, "the event is larger than is allowed";
     IdTooLong "id_too_long" Stage::Event, "an id or name is longer than 200 bytes";
     IdCollision "id_collision" Stage::Processor, "another event with this id but other content was there first";
+    UnreadableRecord "unreadable_record" Stage::Processor, "the journal holds a record that this version cannot read";
     StoreRefused "store_refused" Stage::Store, "the store refuses this row for good";
 }
 

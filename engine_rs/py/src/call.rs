@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyMapping;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Mutex, MutexGuard};
 
 /// Runs `work` without the GIL.
 pub fn detached<T, E>(
@@ -30,6 +31,11 @@ where
         Ok(result) => result.map_err(Into::into),
         Err(panic) => Err(Error::Panic(message(panic.as_ref()))),
     }
+}
+
+/// Locks what only one call at a time may use; fails where an earlier call panicked and left it half done.
+pub fn lock<T>(mutex: &Mutex<T>) -> Result<MutexGuard<'_, T>, Error> {
+    mutex.lock().map_err(|_| Error::Abandoned)
 }
 
 fn message(panic: &(dyn Any + Send)) -> String {

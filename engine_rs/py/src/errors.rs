@@ -41,6 +41,8 @@ pub enum Error {
     Value(String),
     /// A bug in the engine.
     Panic(String),
+    /// An object that a panic left half done.
+    Abandoned,
 }
 
 impl From<verdict::RequestError> for Error {
@@ -69,6 +71,9 @@ impl From<Error> for PyErr {
             Error::Panic(message) => {
                 EngineError::new_err(format!("a bug in the engine, please report it: {message}"))
             }
+            Error::Abandoned => EngineError::new_err(
+                "an earlier call failed half-way, so that the state of this object is unknown; make a new one",
+            ),
         }
     }
 }

@@ -1,10 +1,12 @@
 //! The Python module `reviva._engine`: a table of what it holds. `_engine.pyi` tells what each thing does.
 
+mod blocks;
 mod call;
 mod errors;
 mod intake;
 mod journal_reader;
 mod journal_writer;
+mod processor;
 
 use pyo3::prelude::*;
 
@@ -16,6 +18,9 @@ mod _engine {
     use crate::errors::{EngineError, JournalCorruptError, JournalFullError, RequestError};
 
     #[pymodule_export]
+    use crate::blocks::Blocks;
+
+    #[pymodule_export]
     use crate::intake::{Intake, Intaken, hash_key, list_codes};
 
     #[pymodule_export]
@@ -23,6 +28,9 @@ mod _engine {
 
     #[pymodule_export]
     use crate::journal_writer::JournalWriter;
+
+    #[pymodule_export]
+    use crate::processor::Processor;
 
     #[pymodule_export]
     #[allow(non_upper_case_globals)]

@@ -35,7 +35,7 @@ pub(super) struct ClickId {
 macro_rules! click_ids {
     ($($name:literal $source:literal $medium:literal,)*) => {
         /// Sorted by name, in lower case.
-        static CLICK_IDS: &[ClickId] = &[$(ClickId { name: $name, source: $source, medium: $medium },)*];
+        const CLICK_IDS: &[ClickId] = &[$(ClickId { name: $name, source: $source, medium: $medium },)*];
     };
 }
 
@@ -71,9 +71,22 @@ click_ids! {
 
 const LONGEST_CLICK_ID: usize = 9;
 
+/// By length, the first letters (a bit each, by their low five bits) of the click ids: most parameters fail this look.
+const FIRST_LETTERS: [u32; LONGEST_CLICK_ID + 1] = {
+    let mut letters = [0; LONGEST_CLICK_ID + 1];
+    let mut index = 0;
+    while index < CLICK_IDS.len() {
+        let name = CLICK_IDS[index].name.as_bytes();
+        letters[name.len()] |= 1 << (name[0] & 31);
+        index += 1;
+    }
+    letters
+};
+
 /// The click id of that name.
 pub(super) fn click_id(name: &[u8]) -> Option<&'static ClickId> {
-    if !(3..=LONGEST_CLICK_ID).contains(&name.len()) {
+    let letters = FIRST_LETTERS.get(name.len())?;
+    if letters >> (name.first()? & 31) & 1 == 0 {
         return None;
     }
     let mut lower = [0; LONGEST_CLICK_ID];

@@ -89,6 +89,18 @@ impl Batch {
     }
 }
 
+impl FromIterator<Piece> for Batch {
+    /// A batch of pieces that are of different lanes.
+    fn from_iter<I: IntoIterator<Item = Piece>>(pieces: I) -> Self {
+        Self {
+            pieces: pieces
+                .into_iter()
+                .map(|piece| (piece.lane, piece))
+                .collect(),
+        }
+    }
+}
+
 impl Piece {
     /// Its records one by one.
     pub fn entries(&self) -> impl Iterator<Item = Entry<'_>> {

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from reviva.errors import StoreUnavailableError
 from reviva.store.embedded import access, exceptions
 from reviva.store.embedded.access import HOME_DATABASE, Role
 from reviva.store.embedded.exceptions import ClickHouseError, from_chdb
@@ -208,7 +209,13 @@ class Engine:
         return list(names)
 
     def _create_home(self) -> None:
-        connection = self._chdb.connect(self._where)
+        try:
+            connection = self._chdb.connect(self._where)
+        except RuntimeError as error:
+            where = self._where.partition("?")[0]
+            raise StoreUnavailableError(
+                f"ClickHouse cannot open {where}; is another reviva running on the same data directory? ({error})"
+            ) from None
         connection.query(f"SET ROLE {Role.WRITER}")
         connection.query(f"CREATE DATABASE IF NOT EXISTS {HOME_DATABASE}")
         connection.close()

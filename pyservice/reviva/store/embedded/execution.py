@@ -89,6 +89,7 @@ class Execution:
         handle = stack.enter_context(self._handles.lend(self._role, self._request))
         if self._role is Role.ANALYST or self._request.is_readonly:
             raise ClickHouseError(exceptions.READONLY, "Cannot insert in readonly mode. (READONLY)")
+        handle.set({f"param_{name}": value for name, value in self._request.params.items()})
         inserter = handle.begin_insert(head.sql, head.format or self._request.default_format or "Values")
         stack.callback(inserter.cancel)
         return inserter

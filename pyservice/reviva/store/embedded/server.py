@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,12 +26,12 @@ def serve(
     Raises ``OSError`` where the address cannot be used, and :class:`~reviva.errors.StoreUnavailableError` where another
     process has the directory.
     """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=1024)
     engine = Engine(data_dir.resolve(), limits)
     app = App(engine, Users(writer_password, analyst_password), limits)
     config = uvicorn.Config(
         app,
-        host=host,
-        port=port,
         loop="uvloop",
         http="httptools",
         lifespan="off",
@@ -43,7 +44,7 @@ def serve(
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     try:
-        _Server(config).run()
+        _Server(config).run(sockets=[listener])
     finally:
         app.close()
 

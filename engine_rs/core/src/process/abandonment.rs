@@ -1,0 +1,216 @@
+//! What an ended session says: that it ended, and what was begun in it and not completed.
+
+use super::derived::{Derived, Kind};
+use super::pool::Shared;
+use super::timeline::Session;
+use crate::event::EventType;
+use crate::record;
+
+/// Something begun or completed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// `booking_start`
+    BookingStart,
+    /// `booking_complete`
+    BookingComplete,
+    /// `form_focus`
+    FormFocus,
+    /// `form_submit`
+    FormSubmit,
+}
+
+impl Step {
+    /// The step that an event of this type is.
+    pub fn of(event_type: EventType) -> Option<Self> {
+        Some(match event_type {
+            EventType::BookingStart => Self::BookingStart,
+            EventType::BookingComplete => Self::BookingComplete,
+            EventType::FormFocus => Self::FormFocus,
+            EventType::FormSubmit => Self::FormSubmit,
+            _ => return None,
+        })
+    }
+}
+
+/// A step and when and where it was taken.
+#[derive(Debug, Clone)]
+pub struct Mark {
+    /// When.
+    pub time_ms: i64,
+    /// The event's dedupe key: orders steps of the same millisecond.
+    pub key: u128,
+    /// What.
+    pub step: Step,
+    /// Host and path, parted by a NUL.
+    pub page: Shared,
+    /// Of which form; may be empty.
+    pub form: Shared,
+}
+
+/// A visitor's steps inside the lateness bound, in order.
+#[derive(Debug, Clone, Default)]
+pub struct Marks(Vec<Mark>);
+
+impl Marks {
+    /// Adds a step.
+    pub fn insert(&mut self, mark: Mark) {
+        let at = self
+            .0
+            .partition_point(|other| (other.time_ms, other.key) < (mark.time_ms, mark.key));
+        self.0.insert(at, mark);
+    }
+
+    /// Forgets what lies before `start_ms`.
+    pub fn prune(&mut self, start_ms: i64) {
+        self.0.retain(|mark| mark.time_ms >= start_ms);
+    }
+
+    /// How many are kept.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Heap bytes held, shared texts not counted.
+    pub fn heap_bytes(&self) -> usize {
+        self.0.capacity() * size_of::<Mark>()
+    }
+
+    /// What there is to tell of a session that has ended.
+    pub fn conclusions(&self, session: &Session, visitor: u128) -> Vec<Derived> {
+        let steps = self.within(session);
+        let mut found = vec![conclusion(Kind::SessionEnd, session, visitor, None)];
+        found.extend(
+            open_step(steps, Step::BookingStart, Step::BookingComplete, None)
+                .map(|mark| conclusion(Kind::BookingAbandon, session, visitor, Some(mark))),
+        );
+        let mut forms: Vec<&Shared> = steps
+            .iter()
+            .filter(|mark| mark.step == Step::FormFocus)
+            .map(|mark| &mark.form)
+            .collect();
+        forms.sort_unstable();
+        forms.dedup();
+        found.extend(forms.into_iter().filter_map(|form| {
+            open_step(steps, Step::FormFocus, Step::FormSubmit, Some(form))
+                .map(|mark| conclusion(Kind::FormAbandon, session, visitor, Some(mark)))
+        }));
+        found
+    }
+
+    fn within(&self, session: &Session) -> &[Mark] {
+        let from = self
+            .0
+            .partition_point(|mark| mark.time_ms < session.start_ms);
+        let to = self
+            .0
+            .partition_point(|mark| mark.time_ms <= session.end_ms);
+        &self.0[from..to]
+    }
+}
+
+/// The first `begin` after the last `complete`, if there is one.
+fn open_step<'a>(
+    steps: &'a [Mark],
+    begin: Step,
+    complete: Step,
+    form: Option<&Shared>,
+) -> Option<&'a Mark> {
+    let mut open = None;
+    for mark in steps
+        .iter()
+        .filter(|mark| form.is_none_or(|form| mark.form == *form))
+    {
+        if mark.step == complete {
+            open = None;
+        } else if mark.step == begin {
+            open = open.or(Some(mark));
+        }
+    }
+    open
+}
+
+fn conclusion(kind: Kind, session: &Session, visitor: u128, mark: Option<&Mark>) -> Derived {
+    let form = mark.map(|mark| mark.form.clone()).unwrap_or_default();
+    Derived {
+        id: record::hash128(&[
+            kind.name().as_bytes(),
+            &visitor.to_le_bytes(),
+            &session.start_ms.to_le_bytes(),
+            &form,
+        ]),
+        kind,
+        timestamp_ms: mark.map_or(session.start_ms, |mark| mark.time_ms),
+        ended_at_ms: session.end_ms,
+        session_start_ms: Some(session.start_ms),
+        page: mark.map(|mark| mark.page.clone()).unwrap_or_default(),
+        element: Shared::default(),
+        form,
+        count: 0,
+        client_sent: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn abandoned(steps: &[(i64, Step, &str)]) -> Vec<(Kind, i64)> {
+        let mut marks = Marks::default();
+        for &(time_ms, step, form) in steps.iter().rev() {
+            marks.insert(Mark {
+                time_ms,
+                key: 0,
+                step,
+                page: Shared::default(),
+                form: Shared::from(form.as_bytes()),
+            });
+        }
+        let session = Session {
+            start_ms: 10,
+            end_ms: 90,
+            campaign: 0,
+        };
+        let found = marks.conclusions(&session, 1);
+        assert_eq!(found[0].kind, Kind::SessionEnd);
+        found[1..]
+            .iter()
+            .map(|derived| (derived.kind, derived.timestamp_ms))
+            .collect()
+    }
+
+    #[test]
+    fn a_booking_without_its_completion_is_abandoned() {
+        assert_eq!(
+            abandoned(&[(20, Step::BookingStart, "")]),
+            [(Kind::BookingAbandon, 20)]
+        );
+        assert_eq!(
+            abandoned(&[
+                (20, Step::BookingStart, ""),
+                (30, Step::BookingComplete, "")
+            ]),
+            []
+        );
+        assert_eq!(
+            abandoned(&[
+                (20, Step::BookingComplete, ""),
+                (30, Step::BookingStart, ""),
+                (40, Step::BookingStart, "")
+            ]),
+            [(Kind::BookingAbandon, 30)]
+        );
+        assert_eq!(abandoned(&[(95, Step::BookingStart, "")]), []);
+    }
+
+    #[test]
+    fn each_form_stands_for_itself() {
+        assert_eq!(
+            abandoned(&[
+                (20, Step::FormFocus, "a"),
+                (25, Step::FormFocus, "b"),
+                (30, Step::FormSubmit, "a")
+            ]),
+            [(Kind::FormAbandon, 25)]
+        );
+    }
+}

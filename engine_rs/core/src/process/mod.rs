@@ -1,0 +1,36 @@
+//! From records to rows: dedupe, sessions, rage clicks and abandonment. ARCHITECTURE.md, "Rules", tells what is computed.
+//!
+//! | module | job |
+//! |---|---|
+//! | [`processor`] | the chain: one batch through everything |
+//! | [`known_ids`] | dedupe |
+//! | [`visitor`] | what is remembered of a visitor, made of the four below |
+//! | [`timeline`], [`moments`] | sessions cut from times |
+//! | [`session_changes`] | which session overtaken session ids stand for |
+//! | [`rage_clicks`], [`abandonment`] | conclusions: [`derived`] |
+//! | [`idle`] | sessions that end because time passes |
+//! | [`blocks`] | what a batch becomes |
+//! | [`rebuild`], [`native_rows`] | the state again from the store |
+
+pub mod abandonment;
+pub mod blocks;
+pub mod derived;
+pub mod idle;
+pub mod known_ids;
+pub mod moments;
+pub mod native_rows;
+pub mod pool;
+pub mod processor;
+pub mod rage_clicks;
+pub mod rebuild;
+pub mod rules;
+pub mod session_changes;
+pub mod timeline;
+pub mod visitor;
+
+#[cfg(test)]
+mod tests;
+
+pub use blocks::{Blocks, Stats};
+pub use processor::Processor;
+pub use rules::{RuleBook, Rules, RulesError};

@@ -1,0 +1,122 @@
+//! `Blocks`.
+
+use crate::call::detached;
+use crate::errors::Error;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use reviva_core::process;
+use reviva_core::process::blocks::Table;
+use reviva_core::verdict::Code;
+use std::collections::HashMap;
+use std::ops::Range;
+
+/// What a batch became.
+#[pyclass(frozen, module = "reviva._engine")]
+pub struct Blocks(pub process::Blocks);
+
+#[pymethods]
+impl Blocks {
+    #[getter]
+    fn stats(&self) -> HashMap<&'static str, u64> {
+        self.0.stats.named().into()
+    }
+
+    fn tables(&self) -> Vec<&'static str> {
+        let filled = Table::ALL
+            .into_iter()
+            .filter(|&table| self.0.rows(table) > 0);
+        filled.map(Table::name).collect()
+    }
+
+    fn rows(&self, table: &str) -> Result<usize, Error> {
+        Ok(self.0.rows(named(table)?))
+    }
+
+    fn block<'py>(&self, py: Python<'py>, table: &str) -> Result<Bound<'py, PyBytes>, Error> {
+        match named(table)? {
+            Table::Events => Ok(PyBytes::new(py, self.0.events_block())),
+            table => self.rows_block(py, table, 0..self.0.rows(table)),
+        }
+    }
+
+    fn row<'py>(
+        &self,
+        py: Python<'py>,
+        table: &str,
+        index: usize,
+    ) -> Result<Bound<'py, PyBytes>, Error> {
+        self.rows_block(py, named(table)?, index..index.saturating_add(1))
+    }
+
+    fn slice<'py>(
+        &self,
+        py: Python<'py>,
+        table: &str,
+        start: usize,
+        stop: usize,
+    ) -> Result<Bound<'py, PyBytes>, Error> {
+        self.rows_block(py, named(table)?, start..stop)
+    }
+
+    fn dead_letters<'py>(
+        &self,
+        py: Python<'py>,
+        table: &str,
+        indexes: Vec<usize>,
+        code: &str,
+        message: &str,
+    ) -> Result<Bound<'py, PyBytes>, Error> {
+        if named(table)? != Table::Events {
+            return Err(Error::Value(format!(
+                "only rows of events can become dead letters, not those of {table}"
+            )));
+        }
+        self.check(
+            Table::Events,
+            indexes.iter().copied().max().map_or(0, |last| last + 1),
+        )?;
+        let code = code_named(code)?;
+        let block = detached(py, || {
+            Ok::<_, Error>(self.0.dead_letters(&indexes, code, message))
+        })?;
+        Ok(PyBytes::new(py, &block))
+    }
+}
+
+impl Blocks {
+    fn rows_block<'py>(
+        &self,
+        py: Python<'py>,
+        table: Table,
+        rows: Range<usize>,
+    ) -> Result<Bound<'py, PyBytes>, Error> {
+        self.check(table, rows.end)?;
+        let block = detached(py, || Ok::<_, Error>(self.0.slice(table, rows)))?;
+        Ok(PyBytes::new(py, &block))
+    }
+
+    fn check(&self, table: Table, end: usize) -> Result<(), Error> {
+        let rows = self.0.rows(table);
+        if end <= rows {
+            return Ok(());
+        }
+        let name = table.name();
+        Err(Error::Value(format!(
+            "{name} has {rows} rows, there is no row {}",
+            end - 1
+        )))
+    }
+}
+
+fn named(table: &str) -> Result<Table, Error> {
+    Table::from_name(table).ok_or_else(|| {
+        let names = Table::ALL.map(Table::name).join(", ");
+        Error::Value(format!("there is no table {table:?}; there are {names}"))
+    })
+}
+
+fn code_named(name: &str) -> Result<Code, Error> {
+    let mut codes = Code::ALL.iter().copied();
+    let found = codes.find(|code| code.name() == name);
+    found.ok_or_else(|| Error::Value(format!("{name:?} is not one of list_codes()")))
+}

@@ -1,0 +1,228 @@
+"""What read-only users may not do, tried hard."""
+
+import http.client
+import urllib.parse
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import ANALYST_PASSWORD, Store
+
+from reviva.store.client import StoreClient
+from reviva.store.embedded import Limits
+
+READONLY, DENIED, CONSTRAINT, SYNTAX = 164, 497, 452, 62
+OUTFILE = Path("/tmp/reviva-outfile")  # noqa: S108 (must not come into being)
+
+
+def ask(store: Store, sql: str, *, user: str = "", password: str = "", **url: str) -> tuple[int, int, str]:
+    """Status, exception code and text of a query by POST."""
+    connection = http.client.HTTPConnection("127.0.0.1", store.port, timeout=60)
+    headers = {"X-ClickHouse-User": user, "X-ClickHouse-Key": password} if user else {}
+    connection.request("POST", "/?" + urllib.parse.urlencode(url), sql.encode(), headers)
+    response = connection.getresponse()
+    text = response.read().decode(errors="replace")
+    connection.close()
+    return response.status, int(response.headers.get("X-ClickHouse-Exception-Code", 0)), text
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _secrets(store: Store) -> None:
+    with store.client() as client:
+        client.command("CREATE DATABASE IF NOT EXISTS vault")
+        client.command("CREATE TABLE IF NOT EXISTS vault.secrets (s String) ENGINE = MergeTree ORDER BY s")
+        client.command("INSERT INTO vault.secrets VALUES ('hush')")
+        client.command("CREATE TABLE IF NOT EXISTS shown (a UInt8) ENGINE = MergeTree ORDER BY a")
+
+
+WRITES = [
+    "INSERT INTO shown VALUES (1)",
+    "/* SELECT */ INSERT INTO shown FORMAT CSV\n1",
+    "INSERT INTO shown SELECT 1",
+    "WITH 1 AS x INSERT INTO shown SELECT x",
+    "INSERT INTO FUNCTION null('a UInt8') VALUES (1)",
+    "INSERT INTO FUNCTION file('/tmp/x.csv', 'CSV', 'a UInt8') VALUES (1)",
+    "INSERT INTO shown FROM INFILE '/etc/passwd' FORMAT LineAsString",
+    "CREATE TABLE t (a UInt8) ENGINE = Memory",
+    "CREATE TEMPORARY TABLE t (a UInt8)",
+    "CREATE FUNCTION f AS x -> x",
+    "CREATE USER eve",
+    "GRANT writer TO default",
+    "ALTER TABLE shown ADD COLUMN b UInt8",
+    "ALTER TABLE shown DELETE WHERE 1",
+    "DELETE FROM shown WHERE 1",
+    "TRUNCATE TABLE shown",
+    "DROP TABLE shown",
+    "RENAME TABLE shown TO hidden",
+    "OPTIMIZE TABLE shown",
+    "ATTACH TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a",
+    "BACKUP TABLE shown TO File('/tmp/backup')",
+    "SYSTEM SHUTDOWN",
+    "SYSTEM STOP MERGES",
+    "KILL QUERY WHERE 1",
+    "SET ROLE writer",
+    "SET/**/ROLE ALL",
+    "SET ROLE DEFAULT",
+    "SET DEFAULT ROLE writer TO default",
+    "EXECUTE AS default SELECT 1",
+    "SELECT 1 INTO OUTFILE '/tmp/reviva-outfile'",
+    "SELECT 1 INTO/* */OUTFILE '/tmp/reviva-outfile' FORMAT CSV",
+    "SELECT 'x' -- INTO\n INTO OUTFILE '/tmp/reviva-outfile' TRUNCATE",
+]
+
+READS_OUTSIDE = [
+    "SELECT * FROM vault.secrets",
+    "SELECT * FROM merge('vault', '.*')",
+    "SELECT * FROM merge(REGEXP('vault'), '.*')",
+    "SELECT * FROM remote('127.0.0.1', vault.secrets)",
+    "SELECT * FROM cluster('default', vault.secrets)",
+    "SELECT * FROM file('/etc/passwd', 'LineAsString')",
+    "SELECT * FROM default.`/etc/passwd`",
+    "SELECT * FROM url('http://127.0.0.1:1/', 'LineAsString')",
+    "SELECT * FROM s3('https://bucket.s3.amazonaws.com/x.csv', 'CSV')",
+    "SELECT * FROM mysql('127.0.0.1:1', 'd', 't', 'u', 'p')",
+    "SELECT * FROM postgresql('127.0.0.1:1', 'd', 't', 'u', 'p')",
+    "SELECT * FROM sqlite('/tmp/x', 't')",
+    "SELECT * FROM executable('cat', 'TSV', 'a String')",
+    "SELECT * FROM hdfs('hdfs://127.0.0.1:1/x', 'TSV', 'a String')",
+    "SELECT file('/etc/passwd')",
+    "SELECT FILE('/etc/passwd')",
+    "SELECT `file`('/etc/passwd')",
+    "SELECT `\\x66ile`('/etc/passwd')",
+    "SELECT \"fi\\x6ce\"('/etc/passwd')",
+    "SELECT arrayMap(file, ['/etc/passwd'])",
+    "SELECT arrayMap(x -> file(x), ['/etc/passwd'])",
+    "EXPLAIN SELECT file('/etc/passwd')",
+    "EXPLAIN actions = 1 SELECT file('/etc/passwd')",
+    "EXPLAIN QUERY TREE SELECT file('/etc/passwd')",
+    "DESCRIBE (SELECT file('/etc/passwd') AS f)",
+    "SELECT * FROM view(SELECT file('/etc/passwd'))",
+    "SELECT * FROM viewExplain('EXPLAIN', '', (SELECT file('/etc/passwd')))",
+    "SELECT 1 FORMAT Template SETTINGS format_template_row = '/etc/passwd'",
+    "SELECT 1 FORMAT Protobuf SETTINGS format_schema = '/etc/passwd:x'",
+    "SELECT 1 SETTINGS additional_result_filter = 'file(''/etc/passwd'') != '''''",
+    "SELECT addressToSymbol(1)",
+    "SELECT * FROM system.query_log",
+    "SELECT * FROM system.zookeeper",
+    "SELECT * FROM system.users",
+    "SELECT * FROM Python(sql)",
+    'SELECT * FROM "Python"(request)',
+]
+
+LIFTS = [
+    "SELECT 1 SETTINGS max_execution_time = 0",
+    "SELECT 1 SETTINGS max_execution_time = 10000",
+    "SELECT 1 SETTINGS max_memory_usage = 0",
+    "SELECT 1 SETTINGS max_memory_usage = 1000000000000",
+    "SELECT 1 SETTINGS max_result_rows = 0",
+    "SELECT 1 SETTINGS result_overflow_mode = 'break'",
+    "SELECT 1 SETTINGS timeout_overflow_mode = 'break'",
+    "SELECT 1 SETTINGS readonly = 0",
+    "SELECT 1 SETTINGS profile = 'default'",
+    "SELECT 1 SETTINGS max_threads = 64",
+    "SET readonly = 0",
+    "SET max_execution_time = 0",
+    "SET profile = 'default'",
+]
+
+
+@pytest.mark.parametrize("sql", WRITES)
+def test_writes_are_refused(store: Store, sql: str) -> None:
+    status, code, text = ask(store, sql)
+    assert status >= 400, text
+    assert code in (READONLY, DENIED, SYNTAX, 80), text
+    assert not OUTFILE.exists()
+    assert ask(store, "SELECT count() FROM shown")[2] == "0\n"
+
+
+@pytest.mark.parametrize("sql", READS_OUTSIDE)
+def test_reads_elsewhere_are_refused(store: Store, sql: str) -> None:
+    status, code, text = ask(store, sql)
+    assert status >= 400, text
+    assert code not in (0, 1002), text
+    assert "root:" not in text
+    assert "hush" not in text
+
+
+@pytest.mark.parametrize("sql", LIFTS)
+def test_limits_cannot_be_lifted_in_sql(store: Store, sql: str) -> None:
+    status, code, text = ask(store, sql)
+    assert status >= 400, text
+    assert code in (READONLY, CONSTRAINT, SYNTAX), text
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        {"readonly": "0"},
+        {"max_execution_time": "0"},
+        {"max_execution_time": "100000"},
+        {"max_memory_usage": "0"},
+        {"profile": "default"},
+        {"format_schema": "/etc/passwd"},
+        {"dialect": "prql"},
+        {"log_comment'": "x"},
+    ],
+)
+def test_limits_cannot_be_lifted_in_the_url(store: Store, setting: dict[str, str]) -> None:
+    status, code, text = ask(store, "SELECT 1", **setting)
+    assert status >= 400, text
+    assert code in (READONLY, CONSTRAINT, 115), text
+
+
+def test_no_statement_hides_behind_another(store: Store) -> None:
+    for sql in ("SELECT 1; DROP TABLE shown", "SELECT 1;;SELECT 2", "SELECT 1 -- ;\n; SELECT 2"):
+        assert ask(store, sql)[1] == SYNTAX
+    assert ask(store, "SELECT 1; -- nothing more")[2] == "1\n"
+
+
+def test_a_parameter_is_no_way_to_a_function(store: Store) -> None:
+    status, _, text = ask(store, "SELECT arrayMap({f:Identifier}, ['/etc/passwd'])", param_f="file")
+    assert status >= 400
+    assert "root:" not in text
+
+
+def test_a_session_keeps_an_analyst_an_analyst(store: Store) -> None:
+    session = {"session_id": "climber"}
+    assert ask(store, "SET join_use_nulls = 1", **session)[0] == 200
+    assert ask(store, "SELECT getSetting('join_use_nulls')", **session)[2] == "true\n"
+    assert ask(store, "SET ROLE writer", **session)[1] == READONLY
+    assert ask(store, "SET readonly = 0", **session)[1] in (READONLY, CONSTRAINT)
+    assert ask(store, "SELECT currentRoles(), getSetting('readonly')", **session)[2] == "['analyst']\t2\n"
+
+
+def test_a_session_belongs_to_its_user(store: Store) -> None:
+    writer = {"user": "writer", "password": "writer-secret", "session_id": "shared-name"}
+    assert ask(store, "CREATE TEMPORARY TABLE private (a UInt8)", **writer)[0] == 200
+    assert ask(store, "SELECT count() FROM private", **writer)[2] == "0\n"
+    assert ask(store, "SELECT count() FROM private", session_id="shared-name")[1] == 60
+
+
+def test_words_that_only_look_dangerous(store: Store) -> None:
+    assert ask(store, "SELECT 'file' AS python, 'INTO OUTFILE'")[2] == "file\tINTO OUTFILE\n"
+    assert ask(store, "SELECT page_path FROM events WHERE page_path LIKE '%file%'")[0] == 200
+
+
+def test_passwords(store: Store) -> None:
+    assert ask(store, "SELECT 1", user="writer", password="wrong")[:2] == (403, 516)  # noqa: S106
+    assert ask(store, "SELECT 1", user="writer")[:2] == (403, 516)
+    assert ask(store, "SELECT 1", user="nobody")[:2] == (403, 516)
+    assert ask(store, "SELECT 1", user="default", password="x")[:2] == (403, 516)  # noqa: S106
+    assert ask(store, "SELECT 1", user="analyst", password=ANALYST_PASSWORD)[2] == "1\n"
+
+
+def test_limits_are_enforced(start_store: Callable[..., Store]) -> None:
+    store = start_store(
+        Limits(max_execution_s=1, max_memory_bytes=100 << 20, max_result_rows=1000, max_result_bytes=1 << 20)
+    )
+    assert ask(store, "SELECT max(sipHash64(number)) FROM numbers(100000000000)")[:2] == (408, 159)
+    endless = "SELECT max(sipHash64(number)) FROM numbers(100000000000) SETTINGS max_execution_time = 0"
+    assert ask(store, f"SELECT * FROM ({endless})")[:2] == (408, 159)  # noqa: S608
+    assert ask(store, "SELECT length(groupArray(number)) FROM numbers(100000000)")[1] == 241
+    assert ask(store, "SELECT number FROM numbers(1001)")[1] == 396
+    assert ask(store, "SELECT repeat(toString(number), 1000000) FROM numbers(10)")[1] == 396
+    assert ask(store, "SELECT number FROM numbers(1000) FORMAT Null")[0] == 200
+
+
+def test_the_writer_has_no_such_limits(store_client: StoreClient) -> None:
+    store_client.command("SELECT count() FROM numbers(10) SETTINGS max_execution_time = 3600")

@@ -1,0 +1,395 @@
+"""ClickHouse's HTTP interface as clients see it: clickhouse-connect, curl, and @clickhouse/client, all unmodified."""
+
+import asyncio
+import gzip
+import json
+import shutil
+import struct
+import subprocess
+import time
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import brotli
+import clickhouse_connect
+import httpx
+import lz4.frame
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import zstandard
+from clickhouse_connect.driver.exceptions import DatabaseError, StreamFailureError
+from conftest import WRITER_PASSWORD, Store
+
+from reviva.store.client import StoreClient
+from reviva.store.embedded import Limits
+from reviva.store.embedded.compression import BlockDecoder, BlockEncoder
+
+SLOW = "SELECT repeat('x', 1000000), sleepEachRow(0.05) FROM numbers(100) SETTINGS max_block_size = 1"
+NODE_TESTS = Path(__file__).parents[1] / "node"
+
+
+@pytest.fixture
+def http(store: Store) -> Iterator[httpx.Client]:
+    headers = {"X-ClickHouse-User": "writer", "X-ClickHouse-Key": WRITER_PASSWORD, "Accept-Encoding": ""}
+    with httpx.Client(base_url=store.url, headers=headers, timeout=60) as client:
+        client.post("/", content="DROP TABLE IF EXISTS pairs").raise_for_status()
+        client.post("/", content="CREATE TABLE pairs (n UInt64, s String) ENGINE = MergeTree ORDER BY n")
+        yield client
+
+
+@pytest.fixture
+def connect(store: Store, http: httpx.Client) -> Iterator[Any]:
+    assert http
+    client = clickhouse_connect.get_client(
+        host="127.0.0.1", port=store.port, username="writer", password=WRITER_PASSWORD
+    )
+    yield client
+    client.close()
+
+
+def pairs(http: httpx.Client) -> str:
+    return http.post("/", content="SELECT n, s FROM pairs ORDER BY n FORMAT CSV").text
+
+
+class TestClickHouseConnect:
+    def test_typed_inserts_and_queries(self, connect: Any) -> None:
+        connect.insert("pairs", [[1, "one"], [2, "two"]], column_names=["n", "s"])
+        result = connect.query("SELECT * FROM pairs WHERE n = {n:UInt64}", parameters={"n": 2})
+        assert result.result_rows == [(2, "two")]
+        assert connect.query_arrow("SELECT n FROM pairs ORDER BY n").column("n").to_pylist() == [1, 2]
+        assert connect.command("SELECT count() FROM pairs") == 2
+
+    def test_streams(self, connect: Any) -> None:
+        with connect.query_row_block_stream("SELECT number FROM numbers(3000000)") as blocks:
+            assert sum(len(block) for block in blocks) == 3_000_000
+
+    def test_errors_carry_their_code(self, connect: Any) -> None:
+        with pytest.raises(DatabaseError, match="UNKNOWN_TABLE") as raised:
+            connect.query("SELECT * FROM there_is_no_such_table")
+        assert raised.value.code == 60
+
+    def test_errors_in_the_middle_of_a_stream(self, connect: Any) -> None:
+        with (
+            pytest.raises(StreamFailureError, match="throwIf"),
+            connect.query_row_block_stream("SELECT throwIf(number = 4000000) FROM numbers(9000000)") as blocks,
+        ):
+            for _ in blocks:
+                pass
+
+    def test_long_parameters_go_as_a_form(self, connect: Any) -> None:
+        text = "x" * 100_000
+        assert connect.query("SELECT length({t:String})", parameters={"t": text}).result_rows == [(100_000,)]
+
+    def test_settings_hold_for_one_query_of_a_session(self, connect: Any) -> None:
+        sql = "SELECT getSetting('max_threads')"
+        connect.command("SET max_threads = 3")
+        assert connect.query(sql, settings={"max_threads": 1}).result_rows == [(1,)]
+        assert connect.query(sql).result_rows == [(3,)]
+
+    async def test_async_client(self, store: Store, connect: Any) -> None:
+        assert connect
+        client = await clickhouse_connect.get_async_client(
+            host="127.0.0.1",
+            port=store.port,
+            username="writer",
+            password=WRITER_PASSWORD,
+            autogenerate_session_id=False,
+        )
+        await client.insert("pairs", [[7, "seven"]], column_names=["n", "s"])
+        results = await asyncio.gather(*(client.query("SELECT sum(n) FROM pairs") for _ in range(8)))
+        assert [result.result_rows for result in results] == [[(7,)]] * 8
+        await client.close()
+
+
+class TestCurl:
+    def curl(self, *args: str, data: bytes | None = None) -> str:
+        result = subprocess.run(
+            ["curl", "--silent", "--show-error", *args], input=data, capture_output=True, check=True
+        )
+        return result.stdout.decode()
+
+    def test_plain(self, store: Store) -> None:
+        assert self.curl(f"{store.url}/ping") == "Ok.\n"
+        assert self.curl(store.url) == "Ok.\n"
+        assert self.curl(f"{store.url}/?query=SELECT%201") == "1\n"
+        assert self.curl(store.url, "--data-binary", "SELECT 1 AS x FORMAT JSONEachRow") == '{"x":1}\n'
+        assert self.curl(f"{store.url}/?query=SELECT", "--data-binary", "1+1") == "2\n"
+        assert self.curl("-I", f"{store.url}/?query=SELECT%201").startswith("HTTP/1.1 200")
+
+    def test_insert(self, store: Store, http: httpx.Client) -> None:
+        url = f"{store.url}/?query=INSERT%20INTO%20pairs%20FORMAT%20CSV"
+        assert self.curl("-u", f"writer:{WRITER_PASSWORD}", url, "--data-binary", "@-", data=b'1,"a"\n2,"b"\n') == ""
+        assert pairs(http) == '1,"a"\n2,"b"\n'
+
+    def test_get_only_reads(self, store: Store) -> None:
+        query = "query=CREATE%20TABLE%20t%20(a%20UInt8)%20ENGINE=Memory"
+        assert "READONLY" in self.curl("-u", f"writer:{WRITER_PASSWORD}", f"{store.url}/?{query}")
+
+
+@pytest.mark.skipif(not shutil.which("npm"), reason="needs Node.js")
+def test_javascript_client(store: Store) -> None:
+    if not (NODE_TESTS / "node_modules").exists():
+        subprocess.run(["npm", "ci", "--silent"], cwd=NODE_TESTS, check=True)
+    environment = {"STORE_URL": store.url, "STORE_PASSWORD": WRITER_PASSWORD}
+    command = ["node", "--test", "store.test.mjs"]
+    result = subprocess.run(command, cwd=NODE_TESTS, env={**_path(), **environment}, capture_output=True, check=False)
+    assert result.returncode == 0, result.stdout.decode()
+
+
+def _path() -> dict[str, str]:
+    node = shutil.which("node")
+    assert node
+    return {"PATH": str(Path(node).parent)}
+
+
+class TestInserts:
+    def test_statement_and_data_in_one_body(self, http: httpx.Client) -> None:
+        for body in (
+            b"INSERT INTO pairs VALUES (1, 'a;b'), (2, 'it''s')",
+            b'INSERT INTO pairs (s, n) FORMAT JSONEachRow\n{"n":3,"s":"c"}\n',
+            b"-- hello\nINSERT INTO pairs SETTINGS max_threads = 1 FORMAT CSV\n4,d\n5,e\n",
+            b"INSERT INTO pairs SELECT 6, 'f'",
+        ):
+            assert http.post("/", content=body).status_code == 200, body
+        assert pairs(http) == '1,"a;b"\n2,"it\'s"\n3,"c"\n4,"d"\n5,"e"\n6,"f"\n'
+
+    def test_formats(self, http: httpx.Client) -> None:
+        parquet = pa.BufferOutputStream()
+        pq.write_table(pa.table({"n": pa.array([1], pa.uint64()), "s": ["p"]}), parquet)
+        native = http.post("/", content="SELECT 2::UInt64 AS n, 'nat' AS s FORMAT Native").content
+        for name, data in (
+            ("Parquet", parquet.getvalue().to_pybytes()),
+            ("Native", native),
+            ("TabSeparated", b"3\ttsv\n"),
+            ("RowBinary", struct.pack("<QB", 4, 3) + b"row"),
+        ):
+            response = http.post("/", params={"query": f"INSERT INTO pairs FORMAT {name}"}, content=data)
+            assert response.status_code == 200, response.text
+        assert pairs(http) == '1,"p"\n2,"nat"\n3,"tsv"\n4,"row"\n'
+
+    def test_default_format_and_parameters(self, http: httpx.Client) -> None:
+        params = {"query": "INSERT INTO {table:Identifier}", "param_table": "pairs", "default_format": "JSONEachRow"}
+        response = http.post("/", params=params, content=b'{"n":1,"s":"x"}')
+        assert response.status_code == 200, response.text
+        assert pairs(http) == '1,"x"\n'
+
+    @pytest.mark.parametrize(
+        ("encoding", "compress"),
+        [
+            ("gzip", gzip.compress),
+            ("deflate", zlib.compress),
+            ("br", brotli.compress),
+            ("zstd", zstandard.compress),
+            ("lz4", lz4.frame.compress),
+        ],
+    )
+    def test_compressed(self, http: httpx.Client, encoding: str, compress: Callable[[bytes], bytes]) -> None:
+        rows = b"".join(b"%d,x\n" % n for n in range(50_000))
+        body = (
+            compress(rows[:100_000]) + compress(rows[100_000:]) if encoding not in {"br", "deflate"} else compress(rows)
+        )
+        url, headers = {"query": "INSERT INTO pairs FORMAT CSV"}, {"Content-Encoding": encoding}
+        assert http.post("/", params=url, content=body, headers=headers).status_code == 200
+        assert http.post("/", content="SELECT count(), sum(n) FROM pairs").text == "50000\t1249975000\n"
+        truncated = http.post("/", params=url, content=body[:-7], headers=headers)
+        assert truncated.status_code >= 400
+
+    def test_clickhouse_blocks(self, http: httpx.Client) -> None:
+        encoder = BlockEncoder()
+        body = encoder.feed(b"1,a\n") + encoder.finish()
+        url = {"query": "INSERT INTO pairs FORMAT CSV", "decompress": "1"}
+        assert http.post("/", params=url, content=body).status_code == 200
+        assert pairs(http) == '1,"a"\n'
+        flipped = body[:-1] + bytes([body[-1] ^ 1])
+        assert http.post("/", params=url, content=flipped).headers["X-ClickHouse-Exception-Code"] == "40"
+
+    def test_a_bad_row_inserts_nothing(self, http: httpx.Client) -> None:
+        response = http.post("/", content="INSERT INTO pairs FORMAT CSV\n1,a\nnonsense,b\n")
+        assert response.status_code == 400
+        assert response.headers["X-ClickHouse-Exception-Code"] == "27"
+        assert pairs(http) == ""
+
+    def test_an_insert_does_not_wait_for_a_long_select(self, http: httpx.Client, store: Store) -> None:
+        with (
+            httpx.Client(base_url=store.url) as other,
+            other.stream(
+                "POST",
+                "/",
+                content=SLOW,
+                params={"buffer_size": "1"},
+            ) as slow,
+        ):
+            next(slow.iter_raw())
+            began = time.monotonic()
+            http.post("/", content="INSERT INTO pairs VALUES (1, 'x')").raise_for_status()
+            assert time.monotonic() - began < 5
+        assert pairs(http) == '1,"x"\n'
+
+
+class TestResponses:
+    def test_headers(self, http: httpx.Client) -> None:
+        response = http.post("/", params={"query_id": "my-id"}, content="SELECT number FROM numbers(10) FORMAT JSON")
+        assert response.headers["X-ClickHouse-Query-Id"] == "my-id"
+        assert response.headers["X-ClickHouse-Format"] == "JSON"
+        assert response.headers["X-ClickHouse-Timezone"]
+        assert response.headers["X-ClickHouse-Server-Display-Name"]
+        assert response.headers["Content-Type"].startswith("application/json")
+        summary = json.loads(response.headers["X-ClickHouse-Summary"])
+        assert summary["read_rows"] == summary["result_rows"] == "10"
+        assert int(summary["elapsed_ns"]) > 0
+        written = http.post("/", content="INSERT INTO pairs VALUES (1, 'a'), (2, 'b')")
+        assert json.loads(written.headers["X-ClickHouse-Summary"])["written_rows"] == "2"
+
+    def test_progress(self, http: httpx.Client) -> None:
+        url = {"send_progress_in_http_headers": "1", "wait_end_of_query": "1"}
+        response = http.post("/", params=url, content="SELECT max(sipHash64(number)) FROM numbers(200000000)")
+        progress = [json.loads(line) for line in response.headers.get_list("X-ClickHouse-Progress", split_commas=False)]
+        assert progress
+        assert int(progress[-1]["read_rows"]) == 200_000_000
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "TabSeparatedWithNames",
+            "CSVWithNamesAndTypes",
+            "JSON",
+            "JSONCompact",
+            "XML",
+            "Pretty",
+            "Values",
+            "Parquet",
+            "Arrow",
+        ],
+    )
+    def test_a_long_result_is_one_document_in_any_format(self, http: httpx.Client, name: str) -> None:
+        sql = "SELECT number AS n FROM numbers(200000)"
+        whole = http.post("/", params={"default_format": name, "wait_end_of_query": "1"}, content=sql).content
+        streamed = http.post("/", content=f"{sql} FORMAT {name} SETTINGS max_threads = 1;").content
+        if name == "Parquet":
+            assert pq.read_table(pa.BufferReader(streamed)).num_rows == 200_000
+        elif name == "JSON":
+            assert json.loads(streamed)["rows"] == json.loads(whole)["rows"] == 200_000
+        else:
+            assert abs(len(streamed) - len(whole)) < 100
+
+    @pytest.mark.parametrize(
+        ("encoding", "decompress"),
+        [
+            ("gzip", gzip.decompress),
+            ("deflate", zlib.decompress),
+            ("br", brotli.decompress),
+            ("zstd", lambda data: zstandard.ZstdDecompressor().decompressobj().decompress(data)),
+            ("lz4", lz4.frame.decompress),
+        ],
+    )
+    def test_compressed(self, http: httpx.Client, encoding: str, decompress: Callable[[bytes], bytes]) -> None:
+        sql = "SELECT number FROM numbers(300000)"
+        plain = http.post("/", content=sql, headers={"Accept-Encoding": encoding})
+        assert "Content-Encoding" not in plain.headers
+        url = {"enable_http_compression": "1"}
+        with http.stream("POST", "/", params=url, content=sql, headers={"Accept-Encoding": encoding}) as packed:
+            assert packed.headers["Content-Encoding"] == encoding
+            assert decompress(b"".join(packed.iter_raw())) == plain.content
+
+    def test_clickhouse_blocks(self, http: httpx.Client) -> None:
+        sql = "SELECT number FROM numbers(300000)"
+        decoder = BlockDecoder()
+        packed = http.post("/", params={"compress": "1"}, content=sql).content
+        assert decoder.feed(packed) + decoder.finish() == http.post("/", content=sql).content
+
+    def test_errors(self, http: httpx.Client) -> None:
+        for sql, status, code in (
+            ("SELEC 1", 400, 62),
+            ("SELECT * FROM nowhere", 404, 60),
+            ("SELECT nothing", 404, 47),
+            ("SELECT throwIf(1)", 500, 395),
+            ("SELECT 1 FORMAT Nonsense", 404, 73),
+            ("SELECT 1 SETTINGS nonsense = 1", 404, 115),
+            ("", 400, 62),
+        ):
+            response = http.post("/", content=sql)
+            assert (response.status_code, response.headers["X-ClickHouse-Exception-Code"]) == (status, str(code)), sql
+            assert response.text.startswith(f"Code: {code}. DB::Exception: ")
+
+    def test_an_error_after_the_first_bytes_waits_where_asked(self, http: httpx.Client) -> None:
+        sql = "SELECT throwIf(number = 4000000) FROM numbers(9000000)"
+        assert http.post("/", params={"wait_end_of_query": "1"}, content=sql).status_code == 500
+        late = http.post("/", content=sql)
+        tag = late.headers["X-ClickHouse-Exception-Tag"]
+        assert late.status_code == 200
+        assert late.text.endswith(f" {tag}\r\n__exception__\r\n")
+
+    def test_a_large_result_does_not_fill_memory(self, http: httpx.Client, store: Store) -> None:
+        assert store.process
+        before = _rss_bytes(store.process.pid)
+        size = 0
+        with http.stream("POST", "/", content="SELECT repeat('x', 1000) FROM numbers(1000000) FORMAT JSON") as response:
+            for chunk in response.iter_raw():
+                size += len(chunk)
+        assert size > 1_000_000_000
+        assert _rss_bytes(store.process.pid) - before < 400 << 20
+
+
+def _rss_bytes(pid: int | None) -> int:
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError("no VmRSS")
+
+
+class TestSessions:
+    def test_temporary_tables_live_in_a_session(self, http: httpx.Client) -> None:
+        session = {"session_id": "mine"}
+        assert http.post("/", params=session, content="CREATE TEMPORARY TABLE t AS SELECT 5 AS a").status_code == 200
+        assert http.post("/", params=session, content="SELECT a FROM t").text == "5\n"
+        assert http.post("/", content="SELECT a FROM t").status_code == 404
+
+    def test_a_session_must_exist_where_asked(self, http: httpx.Client) -> None:
+        response = http.post("/", params={"session_id": "absent", "session_check": "1"}, content="SELECT 1")
+        assert response.headers["X-ClickHouse-Exception-Code"] == "372"
+
+    def test_a_session_runs_one_query_at_a_time(self, http: httpx.Client) -> None:
+        url = {"session_id": "busy", "buffer_size": "1"}
+        sql = SLOW
+        with http.stream("POST", "/", params=url, content=sql) as response:
+            next(response.iter_raw())
+            second = http.post("/", params=url, content="SELECT 1")
+        assert second.headers["X-ClickHouse-Exception-Code"] == "373"
+
+
+class TestCancelling:
+    def test_a_query_stops_when_its_client_leaves(self, http: httpx.Client, store_client: StoreClient) -> None:
+        marker = "cancel-me"
+        with pytest.raises(httpx.ReadTimeout):
+            http.post(
+                "/",
+                params={"log_comment": marker},
+                content="SELECT max(sipHash64(number)) FROM numbers(1000000000000)",
+                timeout=1,
+            )
+        self.wait_until_gone(store_client, marker)
+
+    def test_a_stream_stops_when_its_client_leaves(self, http: httpx.Client, store_client: StoreClient) -> None:
+        marker = "leave-me"
+        sql = "SELECT number FROM numbers(1000000000000)"
+        with http.stream("POST", "/", params={"log_comment": marker}, content=sql) as response:
+            next(response.iter_raw())
+        self.wait_until_gone(store_client, marker)
+
+    def wait_until_gone(self, client: StoreClient, marker: str) -> None:
+        deadline = time.monotonic() + 10
+        sql = "SELECT count() FROM system.processes WHERE startsWith(Settings['log_comment'], {marker:String})"
+        while client.rows(sql, {"marker": marker}) != [(0,)]:
+            assert time.monotonic() < deadline, "the query still runs"
+            time.sleep(0.05)
+
+    def test_too_many_queries_are_told_so(self, start_store: Callable[..., Store]) -> None:
+        store = start_store(Limits(max_concurrent_queries=1))
+        with httpx.Client(base_url=store.url) as http:
+            sql = SLOW
+            with http.stream("POST", "/", params={"buffer_size": "1"}, content=sql) as response:
+                next(response.iter_raw())
+                assert http.post("/", content="SELECT 1").headers["X-ClickHouse-Exception-Code"] == "202"
