@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`event`], [`value`], [`record`] | the canonical event and how it lies in the journal |
 //! | [`block`] | rows into ClickHouse blocks |
+//! | [`event_json`] | an event as native JSON, for dead letters |
 //! | [`wire`] | a request's bytes into events as their clients stated them |
 //! | [`intake`] | requests into records: validated, identified, enriched, with a verdict for each event |
 //! | [`verdict`] | the table of codes for whatever is refused |
