@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use super::dictionary::Dictionary;
 use super::native::{Column, Put};
 
-/// `LowCardinality(String)` with a dictionary of its own for each block: for the server a third of the work of a `String`
-/// that it must convert, and a third of the bytes.
+/// `LowCardinality(String)` with a dictionary of its own for each block, so that the server need not make one out of a
+/// `String` column, and blocks are smaller.
 #[derive(Debug, Default)]
 pub struct LowCardinality {
     /// The texts' numbers in the dictionary, by row.
