@@ -1,4 +1,4 @@
-"""Our blocks against ClickHouse: what a JSON column gives back is what was sent, as it is when ClickHouse reads the text."""
+"""Our blocks against ClickHouse: a JSON column gives back what was sent, as when ClickHouse reads the text."""
 
 import json
 import os
@@ -13,6 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 ROOT = Path(__file__).parents[2]
+SELECT_JSON = "SELECT toJSONString(json) FROM {}"
+SELECT_TYPE = "SELECT JSONAllPathsWithTypes(json)['a'] FROM {}"
 COLUMN = "JSON(max_dynamic_paths = 256)"
 # ClickHouse's text reader guesses; these switch off the guesses that lose what was sent.
 NO_GUESSES = ", ".join(
@@ -33,7 +35,9 @@ Objects = list[dict[str, Json]]
 @pytest.fixture(scope="module")
 def to_native() -> Callable[[Objects], bytes]:
     """Makes a block with one JSON column."""
-    subprocess.run(["cargo", "build", "--quiet", "-p", "reviva-core", "--example", "json_to_native"], cwd=ROOT, check=True)
+    subprocess.run(
+        ["cargo", "build", "--quiet", "-p", "reviva-core", "--example", "json_to_native"], cwd=ROOT, check=True
+    )
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     command = target / "debug/examples/json_to_native"
 
@@ -62,7 +66,7 @@ def inserted(clickhouse: chdb.state.sqlitelike.Connection, table: str, form: str
     with clickhouse.send_insert(f"INSERT INTO {table} SETTINGS {NO_GUESSES}", form) as insert:
         insert.append(data)
         insert.finish()
-    answer = clickhouse.query(f"SELECT toJSONString(json) FROM {table}", "TSVRaw").bytes()
+    answer = clickhouse.query(SELECT_JSON.format(table), "TSVRaw").bytes()
     return [json.loads(line) for line in answer.splitlines()]
 
 
@@ -115,8 +119,7 @@ def test_our_block_and_their_reading_of_the_text_are_equal(
     ours = inserted(clickhouse, "ours", "Native", to_native(rows))
     theirs = inserted(clickhouse, "theirs", "JSONEachRow", lines([{"json": row} for row in rows]))
     assert ours == theirs
-    query = "SELECT toJSONString(json) FROM {}"
-    answers = [clickhouse.query(query.format(table), "TSVRaw").bytes() for table in ("ours", "theirs")]
+    answers = [clickhouse.query(SELECT_JSON.format(table), "TSVRaw").bytes() for table in ("ours", "theirs")]
     assert answers[0] == answers[1]
 
 
@@ -149,7 +152,7 @@ def test_types_are_those_that_clickhouse_infers(
     inserted(clickhouse, "ours", "Native", to_native(rows))
     inserted(clickhouse, "theirs", "JSONEachRow", lines([{"json": row} for row in rows]))
     for table in ("ours", "theirs"):
-        answer = clickhouse.query(f"SELECT JSONAllPathsWithTypes(json)['a'] FROM {table}", "TSVRaw").bytes()
+        answer = clickhouse.query(SELECT_TYPE.format(table), "TSVRaw").bytes()
         assert answer.decode().strip() == kind, table
 
 
