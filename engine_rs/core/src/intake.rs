@@ -186,7 +186,7 @@ impl Intake {
             sequence,
             ..proto::envelope(batch)?
         };
-        let run = Run::new(self, request, owner, &envelope)?;
+        let run = Run::new(self, request, owner, &envelope, body.len())?;
         run.take(&mut ProtoEvents::new(batch), scratch)
     }
 
@@ -199,10 +199,11 @@ impl Intake {
     ) -> Result<Intaken, RequestError> {
         if request.format == Format::Ndjson {
             let envelope = Envelope::default();
-            let run = Run::new(self, request, owner, &envelope)?;
+            let run = Run::new(self, request, owner, &envelope, body.len())?;
             return run.take(&mut Lines::new(body, NativeJson), scratch);
         }
         let arena = Bump::new();
+        // An array behind the events makes the guess go wrong, which costs reading them twice.
         for method in [Method::Guess, Method::Read] {
             let keys = if request.format == Format::Segment {
                 envelope::SEGMENT
@@ -210,7 +211,10 @@ impl Intake {
                 envelope::NATIVE
             };
             let scanned = envelope::scan(body, keys, method, &arena)?;
-            let run = Run::new(self, request, owner, &scanned.envelope)?;
+            let run = match Run::new(self, request, owner, &scanned.envelope, body.len()) {
+                Err(_) if scanned.guessed_end.is_some() => continue,
+                run => run?,
+            };
             let (taken, scanned_well) = if request.format == Format::Segment {
                 let path_call = Call::from_name(request.event_kind.as_bytes());
                 run.take_json(body, &scanned, Segment { path_call }, scratch)?
@@ -229,7 +233,12 @@ impl Intake {
         spare.pop().unwrap_or_default()
     }
 
+    /// What one huge request made grow is not kept.
     fn give_back(&self, mut scratch: Scratch) {
+        const MOST_BYTES: usize = 4 << 20;
+        if scratch.arena.allocated_bytes() + scratch.sections.allocated_bytes() > MOST_BYTES {
+            return;
+        }
         scratch.arena.reset();
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         spare.push(scratch);

@@ -2,7 +2,7 @@
 
 use crate::event::Reader;
 use crate::varint;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128};
 
 /// Version of the record encoding, the second byte of every payload.
 pub const VERSION: u8 = 1;
@@ -122,6 +122,23 @@ pub fn decode(payload: &[u8]) -> Result<Record<'_>, RecordError> {
 /// Hashes `parts` so that no two lists of parts run together.
 #[must_use]
 pub fn hash128(parts: &[&[u8]]) -> u128 {
+    // Keys are short: one call over a copy is several times faster than the hasher that takes pieces.
+    const SHORT: usize = 240;
+    let mut joined = [0; SHORT];
+    let mut length = 0;
+    for part in parts {
+        let Some(place) = joined.get_mut(length..length + 8 + part.len()) else {
+            return hash128_long(parts);
+        };
+        let (prefix, text) = place.split_at_mut(8);
+        prefix.copy_from_slice(&(part.len() as u64).to_le_bytes());
+        text.copy_from_slice(part);
+        length += 8 + part.len();
+    }
+    xxh3_128(&joined[..length])
+}
+
+fn hash128_long(parts: &[&[u8]]) -> u128 {
     let mut hasher = Xxh3::new();
     for part in parts {
         hasher.update(&(part.len() as u64).to_le_bytes());
@@ -168,6 +185,15 @@ mod tests {
         tick(&mut out, -5);
         assert_eq!(decode(&out), Ok(Record::Tick(-5)));
         assert_eq!(decode(&[9, VERSION]), Err(RecordError::Unknown));
+    }
+
+    #[test]
+    fn short_and_long_parts_are_hashed_alike() {
+        for length in [0, 1, 100, 215, 216, 217, 1000] {
+            let text = vec![7; length];
+            let parts = [b"event".as_slice(), &text, b""];
+            assert_eq!(hash128(&parts), hash128_long(&parts), "{length}");
+        }
     }
 
     #[test]

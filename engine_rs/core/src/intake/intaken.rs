@@ -27,14 +27,14 @@ pub struct Intaken {
 }
 
 impl Intaken {
-    pub(super) fn new(owner: &Owner, sequence: Option<u64>) -> Self {
+    pub(super) fn new(owner: &Owner, sequence: Option<u64>, frames_bytes: usize) -> Self {
         Self {
             project_id: owner.project_id.clone(),
             key_hash: owner.key_hash.clone(),
             sequence,
             accepted: 0,
             rejections: Vec::new(),
-            frames: Vec::new(),
+            frames: Vec::with_capacity(frames_bytes),
         }
     }
 

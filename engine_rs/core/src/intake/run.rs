@@ -24,6 +24,7 @@ pub(super) struct Run<'r> {
     pub owner: Owner,
     /// Where the request came from.
     pub address: Option<IpAddr>,
+    body_bytes: usize,
 }
 
 impl<'r> Run<'r> {
@@ -33,6 +34,7 @@ impl<'r> Run<'r> {
         request: Request<'r>,
         owner: Option<&Owner>,
         envelope: &'r Envelope<'r>,
+        body_bytes: usize,
     ) -> Result<Self, RequestError> {
         let owner = match owner {
             Some(owner) => owner.clone(),
@@ -47,6 +49,7 @@ impl<'r> Run<'r> {
             envelope,
             owner,
             address: ip::parse(request.remote_ip.as_bytes()),
+            body_bytes,
         })
     }
 
@@ -75,7 +78,7 @@ impl<'r> Run<'r> {
             event_bytes: options.max_event_bytes,
         };
         let sequence = self.request.sequenced.then_some(self.envelope.sequence);
-        let mut taken = Intaken::new(&self.owner, sequence);
+        let mut taken = Intaken::new(&self.owner, sequence, self.body_bytes);
         let Scratch {
             arena,
             sections,

@@ -60,6 +60,13 @@ impl Sections {
         self.consent_granted.clear();
         self.consent_denied.clear();
     }
+
+    /// Memory that it holds.
+    pub fn allocated_bytes(&self) -> usize {
+        let sections = [&self.properties, &self.traits, &self.context];
+        let written: usize = sections.map(|section| section.out.capacity()).iter().sum();
+        written + self.consent_granted.capacity() + self.consent_denied.capacity()
+    }
 }
 
 /// One object section while it is written.

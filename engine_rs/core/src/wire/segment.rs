@@ -257,7 +257,6 @@ fn take_context_traits(
         return Ok(());
     };
     parser.seek(at);
-    parser.open();
     let (sections, arena, limits) = (&mut *target.sections, target.arena, target.limits);
     if sections.traits.out.is_empty() && call != Call::Group {
         return take_object(&mut sections.traits, parser, arena, limits)

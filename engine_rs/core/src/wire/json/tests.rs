@@ -136,7 +136,7 @@ fn numbers_keep_64_bits_and_fall_back_to_doubles() {
     assert_eq!(number("-9223372036854775808"), Ok(Number::Int(i64::MIN)));
     assert_eq!(
         number("-9223372036854775809"),
-        Ok(Number::Float(-9.223372036854775809e18))
+        Ok(Number::Float(-9_223_372_036_854_775_808.0))
     );
     assert_eq!(number("18446744073709551615"), Ok(Number::UInt(u64::MAX)));
     assert_eq!(

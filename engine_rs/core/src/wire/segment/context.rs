@@ -1,6 +1,6 @@
 //! Segment's `context`: what has a column goes there, all else stays.
 
-use crate::event::{Consent, Text};
+use crate::event::Text;
 use crate::varint;
 use crate::wire::draft::Target;
 use crate::wire::json::{Kind, Number, Parser};
@@ -151,7 +151,7 @@ fn take_size(
 }
 
 /// `consent.categoryPreferences` (Segment: category to boolean), `consentManagement.allowedConsentIds` and
-/// `deniedConsentIds` (RudderStack: lists).
+/// `deniedConsentIds` (RudderStack: lists). Purposes make no decision as a whole.
 fn take_consent(
     group: &[u8],
     parser: &mut Parser<'_>,
@@ -175,21 +175,7 @@ fn take_consent(
         }
     }
     target.sections.context.leave(&mark);
-    target.draft.event.consent = decision(target);
     Ok(())
-}
-
-/// Purposes that were all granted or all denied are a decision as a whole.
-fn decision(target: &Target<'_, '_>) -> Consent {
-    let sections = &target.sections;
-    match (
-        sections.consent_granted.is_empty(),
-        sections.consent_denied.is_empty(),
-    ) {
-        (false, true) => Consent::Granted,
-        (true, false) => Consent::Denied,
-        _ => Consent::Unknown,
-    }
 }
 
 fn take_preferences(parser: &mut Parser<'_>, target: &mut Target<'_, '_>) -> Result<(), Problem> {

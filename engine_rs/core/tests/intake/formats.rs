@@ -1,0 +1,121 @@
+//! The same event is the same in every format, and a repeat is known as one.
+
+use crate::proto::{self, Kind};
+use crate::support::{NOW, events, intake, request, take};
+use prost::Message;
+use reviva_core::event::Text;
+use reviva_core::intake::{Options, Request};
+use reviva_core::wire::Format;
+
+fn text(text: &str) -> proto::Value {
+    proto::Value {
+        kind: Some(Kind::Text(text.into())),
+    }
+}
+
+fn in_proto() -> Vec<u8> {
+    let map = |fields| proto::Value {
+        kind: Some(Kind::Map(proto::MapValue { fields })),
+    };
+    let one = proto::Value {
+        kind: Some(Kind::Double(1.0)),
+    };
+    let event = proto::Event {
+        event_type: "page_view".into(),
+        timestamp: Some(proto::Timestamp {
+            seconds: NOW / 1000 - 9,
+            nanos: 5_000_000,
+        }),
+        user_id: "u".into(),
+        page: Some(proto::Page {
+            url: "https://example.com/".into(),
+            ..Default::default()
+        }),
+        properties: [
+            ("z".into(), text("é")),
+            ("a".into(), map([("n".into(), one)].into())),
+        ]
+        .into(),
+        ..Default::default()
+    };
+    proto::IngestRequest {
+        events: vec![event],
+        sent_at: Some(proto::Timestamp {
+            seconds: NOW / 1000,
+            nanos: 0,
+        }),
+        ..Default::default()
+    }
+    .encode_to_vec()
+}
+
+const IN_JSON: [&str; 3] = [
+    r#"{"event_type": "page_view", "timestamp": 1795349991005, "user_id": "u", "page": {"url": "https://example.com/"}, "properties": {"a": {"n": 1}, "z": "é"}}"#,
+    r#"[{"properties": {"z": "\u00e9", "a.n": 1.0, "b": null}, "page": {"url": "https:\/\/example.com/"}, "userId": "u", "timestamp": "2026-11-22T12:19:51.005Z", "eventType": "page_view"}]"#,
+    r#"{"batch": [{"type": "page", "name": "page_view", "userId": "u", "timestamp": "2026-11-22T13:19:51.005+01:00", "context": {"page": {"url": "https://example.com/"}}, "properties": {"z": "é", "a": {"n": 1e0}}}], "sentAt": "2026-11-22T12:20:00Z"}"#,
+];
+
+#[test]
+fn content_has_one_hash_whatever_its_format() {
+    let [one, other, segment] = IN_JSON;
+    let bodies = [
+        (Format::Proto, in_proto()),
+        (Format::Json, one.into()),
+        (Format::Json, other.into()),
+        (Format::Ndjson, one.into()),
+        (Format::Segment, segment.into()),
+    ];
+    let identity = |(format, body): (Format, Vec<u8>)| {
+        let taken = take(format, body).unwrap();
+        let event = events(&taken).remove(0);
+        let id = event.text(Text::EventId).to_vec();
+        (event.payload_hash, event.dedupe_key, event.visitor, id)
+    };
+    let [first, rest @ ..] = bodies.map(identity);
+    for other in rest {
+        assert_eq!(first, other);
+    }
+}
+
+#[test]
+fn any_change_of_content_changes_the_hash() {
+    let hash = |body: &str| {
+        let taken = take(Format::Json, body).unwrap();
+        events(&taken)[0].payload_hash
+    };
+    let first = hash(IN_JSON[0]);
+    for (from, to) in [
+        ("page_view", "screen"),
+        ("1795349991005", "1795349991006"),
+        ("\"user_id\"", "\"anonymous_id\""),
+        ("\"n\": 1", "\"n\": 2"),
+        ("\"n\": 1", "\"n\": true"),
+        ("\"n\": 1", "\"m\": 1"),
+        ("\"properties\"", "\"traits\""),
+        ("\"url\"", "\"referrer\""),
+    ] {
+        assert_ne!(
+            first,
+            hash(&IN_JSON[0].replacen(from, to, 1)),
+            "{from} to {to}"
+        );
+    }
+}
+
+#[test]
+fn an_id_is_made_of_content_and_of_the_moment_where_that_has_no_time() {
+    let id = |body: &str, now_ms| {
+        let request = Request {
+            now_ms,
+            ..request(Format::Json)
+        };
+        let taken = intake(Options::default())
+            .decode(body.as_bytes(), request)
+            .unwrap();
+        events(&taken)[0].text(Text::EventId).to_vec()
+    };
+    assert_eq!(id(IN_JSON[0], NOW), id(IN_JSON[0], NOW + 1000));
+    let timeless = r#"{"event_type": "x", "user_id": "u"}"#;
+    assert_eq!(id(timeless, NOW), id(timeless, NOW));
+    assert_ne!(id(timeless, NOW), id(timeless, NOW + 1));
+}

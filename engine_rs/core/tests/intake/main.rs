@@ -1,0 +1,18 @@
+//! Intake from the outside: requests in, records and answers out.
+
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod codes;
+mod contract;
+mod corpus;
+mod formats;
+mod json;
+mod protobuf;
+mod support;
+
+#[path = "../support/intake_fuzz.rs"]
+mod fuzz;
+
+#[path = "../support/proto.rs"]
+#[allow(dead_code)]
+mod proto;
