@@ -186,8 +186,8 @@ proptest! {
         prost::encoding::encode_varint(event.len() as u64, &mut body);
         body.extend_from_slice(&event);
         let taken = take(Format::Proto, &body).unwrap();
-        if proto::Event::decode(event.as_slice()).is_err() {
-            prop_assert_eq!(taken.accepted, 0);
+        if let Err(refusal) = proto::Event::decode(event.as_slice()) {
+            prop_assert_eq!(taken.accepted, 0, "{}", refusal);
         }
         let _ = take(Format::Proto, &body[..cut.index(body.len())]);
     }

@@ -56,9 +56,16 @@ impl Malformed {
             Self::Cut => "a field is cut short or has a wrong length".into(),
             Self::Tag => "a tag is of no possible field".into(),
             Self::WireType(number) => format!("field {number} has a wrong wire type"),
+            Self::Utf8("") => "the text is not UTF-8".into(),
             Self::Utf8(path) => format!("{path} is not UTF-8"),
             Self::Flaw(flaw) => flaw.message.clone(),
         }
+    }
+
+    /// As found in the value of `key`.
+    #[cold]
+    pub fn at(self, key: &[u8]) -> Self {
+        Self::Flaw(self.into_flaw(&String::from_utf8_lossy(key)))
     }
 
     /// As the flaw of one event, found at `path`.
@@ -67,7 +74,10 @@ impl Malformed {
         match self {
             Self::Flaw(flaw) if path.is_empty() => flaw,
             Self::Flaw(flaw) => flaw.below(path),
-            Self::Utf8(at) => Flaw::new(Code::InvalidUtf8, at.as_bytes(), self.what()),
+            Self::Utf8(at) => {
+                let path = if at.is_empty() { path } else { at };
+                Flaw::new(Code::InvalidUtf8, path.as_bytes(), self.what())
+            }
             _ => Flaw::new(Code::InvalidProtobuf, path.as_bytes(), self.what()),
         }
     }
@@ -157,6 +167,6 @@ impl<'b> Reader<'b> {
 
 /// Most texts are short and ASCII, for which this is faster than a call.
 #[inline]
-pub fn is_utf8(text: &[u8]) -> bool {
+fn is_utf8(text: &[u8]) -> bool {
     text.is_ascii() || simdutf8::basic::from_utf8(text).is_ok()
 }

@@ -1,8 +1,7 @@
 //! `map<string, Value>` entries, flattened into a section.
 
-use super::reader::{Malformed, Reader, fixed64, is_utf8, len, varint};
+use super::reader::{Malformed, Reader, fixed64, len, varint};
 use crate::value as out;
-use crate::verdict::{Code, Flaw};
 use crate::wire::draft::Limits;
 use crate::wire::section::Section;
 
@@ -34,7 +33,7 @@ fn read(message: &[u8]) -> Result<Kind<'_>, Malformed> {
             BOOL => Kind::Bool(reader.varint()? != 0),
             INT => Kind::Int(reader.varint()? as i64),
             DOUBLE => Kind::Double(reader.double()?),
-            TEXT => Kind::Text(reader.bytes()?),
+            TEXT => Kind::Text(reader.text("")?),
             LIST => Kind::List(reader.bytes()?),
             MAP => Kind::Map(reader.bytes()?),
             other => {
@@ -57,13 +56,10 @@ pub fn entry(message: &[u8], section: &mut Section, limits: Limits) -> Result<()
     let mut reader = Reader::new(message);
     while let Some(tag) = reader.tag()? {
         match tag {
-            KEY => key = reader.bytes()?,
-            VALUE => kind = read(reader.bytes()?)?,
+            KEY => key = reader.text("a key")?,
+            VALUE => kind = read(reader.bytes()?).map_err(|malformed| malformed.at(key))?,
             other => reader.skip_unknown(other, 2)?,
         }
-    }
-    if !is_utf8(key) {
-        return Err(not_utf8(&String::from_utf8_lossy(key), "a key"));
     }
     match kind {
         Kind::Null => {}
@@ -101,8 +97,7 @@ fn put(key: &[u8], kind: Kind<'_>, section: &mut Section, limits: Limits) -> Res
         Kind::Bool(value) => out::put_bool(&mut section.out, value),
         Kind::Int(value) => out::put_int(&mut section.out, value),
         Kind::Double(value) => section.put_float(key, value)?,
-        Kind::Text(text) if is_utf8(text) => out::put_str(&mut section.out, text),
-        Kind::Text(_) => return Err(not_utf8(&String::from_utf8_lossy(key), "the text")),
+        Kind::Text(text) => out::put_str(&mut section.out, text),
         Kind::List(list) => put_list(key, list, section, limits)?,
         Kind::Map(map) => {
             let mark = section.enter_element(limits)?;
@@ -139,13 +134,4 @@ fn put_list(
     out::end_array(&mut section.out, array, count);
     section.leave(&mark);
     Ok(())
-}
-
-#[cold]
-fn not_utf8(key: &str, what: &str) -> Malformed {
-    Malformed::Flaw(Flaw::new(
-        Code::InvalidUtf8,
-        key.as_bytes(),
-        format!("{what} is not UTF-8"),
-    ))
 }
