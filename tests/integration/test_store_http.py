@@ -212,6 +212,14 @@ class TestInserts:
         assert response.headers["X-ClickHouse-Exception-Code"] == "27"
         assert pairs(http) == ""
 
+    def test_an_error_behind_the_parser_is_told(self, http: httpx.Client) -> None:
+        create = "CREATE TABLE small (n UInt8, CONSTRAINT below_ten CHECK n < 10) ENGINE = MergeTree ORDER BY n"
+        assert http.post("/", content=create).is_success
+        for data, code in (("1\n2\n", None), ("3\n11\n", "469"), ("", None), ("x\n", "27")):
+            answer = http.post("/", content=f"INSERT INTO small (n) SETTINGS max_threads = 1 FORMAT TSV\n{data}")
+            assert answer.headers.get("x-clickhouse-exception-code") == code, answer.text
+        assert http.post("/", content="SELECT groupArray(n) FROM small").text == "[1,2]\n"
+
     def test_an_insert_does_not_wait_for_a_long_select(self, http: httpx.Client, store: Store) -> None:
         with (
             httpx.Client(base_url=store.url) as other,

@@ -21,6 +21,7 @@ from reviva.store.embedded import access, exceptions
 from reviva.store.embedded.access import HOME_DATABASE, Role
 from reviva.store.embedded.exceptions import ClickHouseError, from_chdb
 from reviva.store.embedded.limits import Limits
+from reviva.store.embedded.statement import from_file
 
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SESSION_STATEMENT = re.compile(
@@ -131,11 +132,8 @@ class Handle:
         self._connection.set_progress_callback(callback)
 
     def begin_insert(self, sql: str, format_name: str) -> "Inserter":
-        """Starts an INSERT whose data are appended to what is returned. Raises :class:`ClickHouseError`."""
-        try:
-            return Inserter(self._connection.send_insert(sql, format_name))
-        except RuntimeError as error:
-            raise from_chdb(error) from None
+        """Starts an INSERT whose data are appended to what is returned."""
+        return Inserter(self, sql, format_name)
 
     def close(self) -> None:
         """Gives the handle up, and whatever still runs on it."""
@@ -143,30 +141,30 @@ class Handle:
 
 
 class Inserter:
-    """An INSERT that takes its data in pieces. Its methods raise :class:`ClickHouseError`."""
+    """An INSERT that takes its data in pieces, and which ClickHouse then reads as a file that lies in memory.
 
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
+    chDB can take pieces itself (``send_insert``), but it forgets the errors that come after parsing: with a violated
+    constraint, a failing view or too little memory, rows would be lost and nobody told.
+    """
+
+    def __init__(self, handle: Handle, sql: str, format_name: str) -> None:
+        self._handle = handle
+        self._file = os.fdopen(os.memfd_create("insert"), "wb")
+        path = f"/proc/{os.getpid()}/fd/{self._file.fileno()}"
+        self._sql = from_file(sql, path, format_name)
 
     def append(self, data: bytes) -> None:
-        """Hands data over; waits while ClickHouse has enough to do."""
-        try:
-            self._stream.append(data)
-        except RuntimeError:
-            self.finish()  # only the end tells why it was refused
-            raise
+        """Takes data over."""
+        self._file.write(data)
 
     def finish(self) -> Outcome:
-        """Inserts what was handed over."""
-        try:
-            result = self._stream.finish()
-        except RuntimeError as error:
-            raise from_chdb(error) from None
-        return Outcome(written_rows=result.rows_written, written_bytes=result.bytes_written)
+        """Inserts what was taken over. Raises :class:`ClickHouseError`."""
+        self._file.flush()
+        return self._handle.run(self._sql)
 
-    def cancel(self) -> None:
-        """Leaves the rest out; no effect once finished."""
-        self._stream.cancel()
+    def close(self) -> None:
+        """Lets the data go."""
+        self._file.close()
 
 
 class Engine:

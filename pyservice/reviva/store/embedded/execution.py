@@ -91,7 +91,7 @@ class Execution:
             raise ClickHouseError(exceptions.READONLY, "Cannot insert in readonly mode. (READONLY)")
         handle.set({f"param_{name}": value for name, value in self._request.params.items()})
         inserter = handle.begin_insert(head.sql, head.format or self._request.default_format or "Values")
-        stack.callback(inserter.cancel)
+        stack.callback(inserter.close)
         return inserter
 
     async def _send_output(

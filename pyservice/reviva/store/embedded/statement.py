@@ -65,6 +65,14 @@ def insert_head(text: bytes) -> InsertHead | None:
     return InsertHead(_decode(text).rstrip().rstrip(";"), "", len(text))
 
 
+def from_file(sql: str, path: str, format_name: str) -> str:
+    """The INSERT of an :class:`InsertHead`, with its data in the file at ``path``."""
+    text = sql.encode("utf-8", "surrogateescape")
+    settings = next((token for token in _tokens(text) if token.depth == 0 and token.text == b"SETTINGS"), None)
+    at = settings.start if settings else len(text)
+    return _decode(text[:at] + f"\nFROM INFILE '{path}'\n".encode() + text[at:] + f"\nFORMAT {format_name}".encode())
+
+
 def output_format(sql: str) -> str:
     """The name in the statement's FORMAT clause, or ``""``."""
     text = sql.encode()
