@@ -1,0 +1,164 @@
+"""Takes batches out of the buffer and has them delivered, on one event loop: what both clients are made around."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from reviva_client.buffer import Batch, Buffer
+from reviva_client.codec import Codec, Entry
+from reviva_client.errors import RefusedError, Rejection, UndeliveredError
+from reviva_client.options import Options
+from reviva_client.stats import Stats
+from reviva_client.transport import (
+    RequestRefusedError,
+    RequestTooLargeError,
+    TryAgainError,
+    transport_of,
+)
+
+logger = logging.getLogger("reviva_client")
+
+
+class Sender:
+    """Made and used on a running event loop; only :attr:`buffer` may be used by other threads."""
+
+    def __init__(self, options: Options, codec: Codec) -> None:
+        self._options = options
+        self._codec = codec
+        self._transport = transport_of(options, codec)
+        self._loop = asyncio.get_running_loop()
+        self._work = asyncio.Event()
+        self._taking = asyncio.Lock()
+        self._stats = Stats()
+        self.buffer = Buffer(options, self._wake)
+        self._workers = [self._loop.create_task(self._run()) for _ in range(options.concurrency)]
+
+    async def flush(self, timeout_s: float | None) -> None:
+        """Waits until the server has answered for all that has been put. Raises ``TimeoutError``, `RefusedError`."""
+        number = self.buffer.put_events
+        self.buffer.hurry()
+        async with asyncio.timeout(timeout_s):
+            while not self.buffer.is_settled_to(number):
+                await self.buffer.settlement()
+        self.raise_refused()
+
+    async def close(self, timeout_s: float) -> None:
+        """Flushes and ends. Raises :class:`UndeliveredError`, :class:`RefusedError`."""
+        self.buffer.close()
+        try:
+            await self.flush(timeout_s)
+        except TimeoutError:
+            events = [self._codec.decode(entry.data) for entry in self.buffer.unsettled()]
+            raise UndeliveredError(events, self.buffer.take_refused()) from None
+        finally:
+            for worker in self._workers:
+                worker.cancel()
+            await asyncio.gather(*self._workers, return_exceptions=True)
+            await self._transport.close()
+
+    def raise_refused(self) -> None:
+        """Raises :class:`RefusedError` where events were refused and nobody has been told."""
+        refused = self.buffer.take_refused()
+        if refused:
+            raise RefusedError(refused)
+
+    def stats(self) -> Stats:
+        """Counts until now."""
+        buffer = self.buffer
+        return replace(
+            self._stats, sent=buffer.put_events, held_events=buffer.held_events, held_bytes=buffer.held_bytes
+        )
+
+    def _wake(self) -> None:
+        self._loop.call_soon_threadsafe(self._work.set)
+
+    async def _run(self) -> None:
+        while True:
+            batch = await self._next_batch()
+            try:
+                rejections = await self._deliver(batch.entries)
+            except Exception as error:  # a defect, as of an own codec; its events must not be lost with it
+                logger.exception("a batch could not be sent")
+                rejections = self._refuse(batch.entries, "client_error", repr(error))
+            self._settle(batch, rejections)
+
+    async def _next_batch(self) -> Batch:
+        async with self._taking:
+            while True:
+                self._work.clear()
+                batch = self.buffer.take()
+                if batch:
+                    return batch
+                try:
+                    async with asyncio.timeout(self.buffer.due_in_s()):
+                        await self._work.wait()
+                except TimeoutError:
+                    continue
+
+    async def _deliver(self, entries: Sequence[Entry]) -> list[Rejection]:
+        """Delivers with retries; a batch that is too large goes in halves."""
+        try:
+            return await self._persist(entries)
+        except RequestTooLargeError as error:
+            if len(entries) == 1:
+                return self._refuse(entries, error.code, str(error))
+            middle = len(entries) // 2
+            return await self._deliver(entries[:middle]) + await self._deliver(entries[middle:])
+        except RequestRefusedError as error:
+            return self._refuse(entries, error.code, str(error))
+
+    async def _persist(self, entries: Sequence[Entry]) -> list[Rejection]:
+        retry, began, failures = self._options.retry, time.monotonic(), 0
+        while True:
+            self._stats.requests += 1
+            try:
+                verdicts = await self._transport.deliver(entries)
+            except TryAgainError as error:
+                failures += 1
+                pause_s = retry.pause_s(failures, error.after_s)
+                waited_s = time.monotonic() - began + pause_s
+                if retry.give_up_after_s is not None and waited_s > retry.give_up_after_s:
+                    raise RequestRefusedError("gave_up", f"given up after {failures} tries: {error}") from None
+                logger.info("try %d of a batch of %d events failed: %s", failures, len(entries), error)
+                self._stats.retries += 1
+                await asyncio.sleep(pause_s)
+                continue
+            return [
+                Rejection(
+                    entries[verdict.index].event_id,
+                    verdict.code,
+                    verdict.message,
+                    self._codec.decode(entries[verdict.index].data),
+                    path=verdict.path,
+                    is_kept=True,
+                )
+                for verdict in verdicts
+            ]
+
+    def _refuse(self, entries: Sequence[Entry], code: str, message: str) -> list[Rejection]:
+        return [Rejection(entry.event_id, code, message, self._codec.decode(entry.data)) for entry in entries]
+
+    def _settle(self, batch: Batch, rejections: list[Rejection]) -> None:
+        refused = [rejection for rejection in rejections if not rejection.is_kept]
+        self._stats.acknowledged += len(batch.entries) - len(rejections)
+        self._stats.rejected += len(rejections) - len(refused)
+        self._stats.refused += len(refused)
+        if self._options.on_rejected:
+            for rejection in rejections:
+                self._tell(rejection)
+            self.buffer.settle(batch)
+            return
+        for rejection in rejections:
+            logger.warning("event %s: %s (%s)", rejection.event_id, rejection.message, rejection.code)
+        ids = {rejection.event_id for rejection in refused}
+        refused_bytes = sum(len(entry.data) for entry in batch.entries if entry.event_id in ids)
+        self.buffer.settle(batch, refused, refused_bytes)
+
+    def _tell(self, rejection: Rejection) -> None:
+        assert self._options.on_rejected  # noqa: S101 — for the type checker
+        try:
+            self._options.on_rejected(rejection)
+        except Exception:
+            logger.exception("on_rejected failed for event %s", rejection.event_id)
