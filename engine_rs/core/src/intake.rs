@@ -24,8 +24,8 @@ use crate::wire::proto::{self, ProtoEvents};
 use crate::wire::section::Sections;
 use crate::wire::segment::{Call, Segment};
 use bumpalo::Bump;
-use keys::{Keys, Owner};
-use run::Run;
+use keys::Keys;
+use run::{Run, Sender};
 use settle::Memory;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -161,10 +161,18 @@ impl Intake {
         let owner = key.map(|key| self.keys.owner(key)).transpose()?;
         let limit = self.options.max_inflated_bytes;
         let body = inflate(body, request.content_encoding, limit)?;
+        let around = Bump::new();
+        let sender = Sender {
+            request,
+            owner,
+            origin: self.origin(request.remote_ip.as_bytes(), &around),
+            body_bytes: body.len(),
+        };
         let mut scratch = self.lend();
         let taken = match request.format {
-            Format::Proto => self.decode_proto(&body, request, owner.as_ref(), &mut scratch),
-            _ => self.decode_json(&body, request, owner.as_ref(), &mut scratch),
+            Format::Proto => self.decode_proto(&body, &sender, &mut scratch),
+            Format::Ndjson => self.decode_lines(&body, &sender, &mut scratch),
+            Format::Json | Format::Segment => self.decode_json(&body, &sender, &mut scratch),
         };
         self.give_back(scratch);
         taken
@@ -173,11 +181,10 @@ impl Intake {
     fn decode_proto(
         &self,
         body: &[u8],
-        request: Request<'_>,
-        owner: Option<&Owner>,
+        sender: &Sender<'_>,
         scratch: &mut Scratch,
     ) -> Result<Intaken, RequestError> {
-        let (sequence, batch) = if request.sequenced {
+        let (sequence, batch) = if sender.request.sequenced {
             proto::unwrap_sequenced(body)?
         } else {
             (0, body)
@@ -186,37 +193,41 @@ impl Intake {
             sequence,
             ..proto::envelope(batch)?
         };
-        let run = Run::new(self, request, owner, &envelope, body.len())?;
-        run.take(&mut ProtoEvents::new(batch), scratch)
+        Run::new(self, sender, &envelope)?.take(&mut ProtoEvents::new(batch), scratch)
+    }
+
+    fn decode_lines(
+        &self,
+        body: &[u8],
+        sender: &Sender<'_>,
+        scratch: &mut Scratch,
+    ) -> Result<Intaken, RequestError> {
+        let envelope = Envelope::default();
+        Run::new(self, sender, &envelope)?.take(&mut Lines::new(body, NativeJson), scratch)
     }
 
     fn decode_json(
         &self,
         body: &[u8],
-        request: Request<'_>,
-        owner: Option<&Owner>,
+        sender: &Sender<'_>,
         scratch: &mut Scratch,
     ) -> Result<Intaken, RequestError> {
-        if request.format == Format::Ndjson {
-            let envelope = Envelope::default();
-            let run = Run::new(self, request, owner, &envelope, body.len())?;
-            return run.take(&mut Lines::new(body, NativeJson), scratch);
-        }
+        let is_segment = sender.request.format == Format::Segment;
+        let keys = if is_segment {
+            envelope::SEGMENT
+        } else {
+            envelope::NATIVE
+        };
         let arena = Bump::new();
         // An array behind the events makes the guess go wrong, which costs reading them twice.
         for method in [Method::Guess, Method::Read] {
-            let keys = if request.format == Format::Segment {
-                envelope::SEGMENT
-            } else {
-                envelope::NATIVE
-            };
             let scanned = envelope::scan(body, keys, method, &arena)?;
-            let run = match Run::new(self, request, owner, &scanned.envelope, body.len()) {
+            let run = match Run::new(self, sender, &scanned.envelope) {
                 Err(_) if scanned.guessed_end.is_some() => continue,
                 run => run?,
             };
-            let (taken, scanned_well) = if request.format == Format::Segment {
-                let path_call = Call::from_name(request.event_kind.as_bytes());
+            let (taken, scanned_well) = if is_segment {
+                let path_call = Call::from_name(sender.request.event_kind.as_bytes());
                 run.take_json(body, &scanned, Segment { path_call }, scratch)?
             } else {
                 run.take_json(body, &scanned, NativeJson, scratch)?

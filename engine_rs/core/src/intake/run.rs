@@ -2,9 +2,9 @@
 
 use super::intaken::Intaken;
 use super::keys::Owner;
-use super::settle::Memory;
+use super::settle::{Memory, Origin};
 use super::{Intake, Request, Scratch};
-use crate::enrich::{Arena, ip};
+use crate::enrich::Arena;
 use crate::event::Text;
 use crate::frame;
 use crate::record::Rejected;
@@ -14,29 +14,33 @@ use crate::wire::draft::{Draft, Envelope, Limits, Target};
 use crate::wire::envelope::Scanned;
 use crate::wire::section::Sections;
 use crate::wire::{Events, Found};
-use std::net::IpAddr;
+
+/// What a request tells beside its body.
+pub(super) struct Sender<'r> {
+    pub request: Request<'r>,
+    /// By the key of the headers, if they have one.
+    pub owner: Option<Owner>,
+    /// Of events that name no address of their own.
+    pub origin: Origin<'r>,
+    pub body_bytes: usize,
+}
 
 /// What is the same for all events of a request.
 pub(super) struct Run<'r> {
     pub intake: &'r Intake,
-    pub request: Request<'r>,
+    pub sender: &'r Sender<'r>,
     pub envelope: &'r Envelope<'r>,
     pub owner: Owner,
-    /// Where the request came from.
-    pub address: Option<IpAddr>,
-    body_bytes: usize,
 }
 
 impl<'r> Run<'r> {
     /// Whose request it is: the headers' key goes before the body's.
     pub fn new(
         intake: &'r Intake,
-        request: Request<'r>,
-        owner: Option<&Owner>,
+        sender: &'r Sender<'r>,
         envelope: &'r Envelope<'r>,
-        body_bytes: usize,
     ) -> Result<Self, RequestError> {
-        let owner = match owner {
+        let owner = match &sender.owner {
             Some(owner) => owner.clone(),
             None => {
                 let key = str::from_utf8(envelope.write_key).unwrap_or_default();
@@ -45,11 +49,9 @@ impl<'r> Run<'r> {
         };
         Ok(Self {
             intake,
-            request,
+            sender,
             envelope,
             owner,
-            address: ip::parse(request.remote_ip.as_bytes()),
-            body_bytes,
         })
     }
 
@@ -77,8 +79,12 @@ impl<'r> Run<'r> {
             depth: options.max_depth,
             event_bytes: options.max_event_bytes,
         };
-        let sequence = self.request.sequenced.then_some(self.envelope.sequence);
-        let mut taken = Intaken::new(&self.owner, sequence, self.body_bytes);
+        let sequence = self
+            .sender
+            .request
+            .sequenced
+            .then_some(self.envelope.sequence);
+        let mut taken = Intaken::new(&self.owner, sequence, self.sender.body_bytes);
         let Scratch {
             arena,
             sections,
@@ -153,13 +159,13 @@ impl<'r> Run<'r> {
     fn reject(&self, original: &[u8], event_id: &[u8], flaw: &Flaw, out: &mut Vec<u8>) {
         let kept = original.len().min(self.intake.options.max_event_bytes);
         let record = Rejected {
-            received_at_ms: self.request.now_ms,
+            received_at_ms: self.sender.request.now_ms,
             project_id: self.owner.project_id.as_bytes(),
             event_id,
             code: flaw.code.name().as_bytes(),
             path: flaw.path.as_bytes(),
             message: flaw.message.as_bytes(),
-            format: self.request.format.of_one_event().name().as_bytes(),
+            format: self.sender.request.format.of_one_event().name().as_bytes(),
             payload: &original[..kept],
         };
         record.encode(out);

@@ -1,5 +1,6 @@
 //! From what a client stated to the canonical event: named, identified, timed and enriched, in this order.
 
+use super::Intake;
 use super::content::{Content, check_lengths, made_up_id};
 use super::run::Run;
 use crate::enrich::Arena;
@@ -16,6 +17,36 @@ use crate::verdict::{Code, Flaw};
 use crate::wire::draft::Draft;
 use crate::wire::section::Sections;
 use std::sync::Arc;
+
+/// Where an event came from.
+#[derive(Default)]
+pub(super) struct Origin<'e> {
+    ip: &'e [u8],
+    place: Place<'e>,
+}
+
+impl Intake {
+    /// Geo goes by the whole address; only then it is cut. What is no address comes from nowhere.
+    pub(super) fn origin<'e>(&'e self, address: &[u8], arena: &'e Arena) -> Origin<'e> {
+        let Some(address) = ip::parse(address) else {
+            return Origin::default();
+        };
+        let geo = self.geo.as_ref();
+        Origin {
+            ip: ip::keep(address, self.options.keep_ip, arena),
+            place: geo.map_or_else(Place::default, |geo| geo.locate(address)),
+        }
+    }
+}
+
+impl<'e> Origin<'e> {
+    fn put(&self, event: &mut Event<'e>) {
+        event.set(Text::Ip, self.ip);
+        event.set(Text::Country, self.place.country.as_bytes());
+        event.set(Text::Region, self.place.region.as_bytes());
+        event.set(Text::City, self.place.city.as_bytes());
+    }
+}
 
 /// What is kept from event to event for speed.
 #[derive(Default)]
@@ -84,7 +115,7 @@ impl Run<'_> {
             let place = draft
                 .timestamp_ms
                 .is_none()
-                .then_some((self.request.now_ms, index));
+                .then_some((self.sender.request.now_ms, index));
             let id = arena.alloc_slice_copy(&made_up_id(hashes, place));
             draft.event.set(Text::EventId, id);
         }
@@ -99,11 +130,11 @@ impl Run<'_> {
 
     fn correct_clock(&self, event: &mut Event<'_>, draft: &Draft<'_>) -> Result<(), Box<Flaw>> {
         let sent_at_ms = draft.sent_at_ms.or(self.envelope.sent_at_ms);
-        let history = self.request.history || self.envelope.history;
+        let history = self.sender.request.history || self.envelope.history;
         let corrected = clock::correct(Times {
             client_ms: draft.timestamp_ms,
             sent_at_ms,
-            received_at_ms: self.request.now_ms,
+            received_at_ms: self.sender.request.now_ms,
             history,
             tolerance_ms: self.intake.options.clock_tolerance_ms,
             future_limit_ms: self.intake.options.future_limit_ms,
@@ -112,16 +143,16 @@ impl Run<'_> {
         event.timestamp_ms = corrected.timestamp_ms;
         event.flags.clock_skewed = corrected.skewed;
         event.flags.historical = history;
-        event.received_at_ms = self.request.now_ms;
+        event.received_at_ms = self.sender.request.now_ms;
         event.sent_at_ms = sent_at_ms;
         Ok(())
     }
 
     /// What the request says for all of its events.
     fn fill_defaults<'e>(&'e self, event: &mut Event<'e>) {
-        event.flags.gpc |= self.request.gpc;
+        event.flags.gpc |= self.sender.request.gpc;
         if event.text(Text::UserAgent).is_empty() {
-            event.set(Text::UserAgent, self.request.user_agent.as_bytes());
+            event.set(Text::UserAgent, self.sender.request.user_agent.as_bytes());
         }
         if event.text(Text::LibraryName).is_empty() {
             event.set(Text::LibraryName, self.envelope.library_name);
@@ -129,27 +160,12 @@ impl Run<'_> {
         }
     }
 
-    /// Geo goes by the whole address; only then it is cut.
     fn locate<'e>(&'e self, event: &mut Event<'e>, arena: &'e Arena) {
         let said = event.text(Text::Ip);
-        let address = if said.is_empty() {
-            self.address
-        } else {
-            ip::parse(said)
-        };
-        event.set(Text::Ip, b"");
-        let Some(address) = address else {
-            return;
-        };
-        let geo = self.intake.geo.as_ref();
-        let place = geo.map_or_else(Place::default, |geo| geo.locate(address));
-        event.set(Text::Country, place.country.as_bytes());
-        event.set(Text::Region, place.region.as_bytes());
-        event.set(Text::City, place.city.as_bytes());
-        event.set(
-            Text::Ip,
-            ip::keep(address, self.intake.options.keep_ip, arena),
-        );
+        if said.is_empty() {
+            return self.sender.origin.put(event);
+        }
+        self.intake.origin(said, arena).put(event);
     }
 
     fn agent(&self, header: &[u8], memory: &mut Memory) -> Arc<UserAgent> {
