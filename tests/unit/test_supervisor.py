@@ -33,9 +33,9 @@ async def lines(path: Path, count: int) -> list[str]:
 
 async def test_a_role_that_ends_is_started_again_with_its_environment(tmp_path: Path):
     starts = tmp_path / "starts"
-    role = child(f"echo $MARK >> {starts}; exit 3")
-    await role.become_ready()
+    role = child(f"echo $MARK >> {starts}; sleep 0.05; exit 3")
     running = asyncio.create_task(role.keep_running())
+    await role.become_ready()
     assert set(await lines(starts, 7)) == {"given"}
     await role.stop()
     await running
@@ -43,9 +43,21 @@ async def test_a_role_that_ends_is_started_again_with_its_environment(tmp_path: 
     assert role.pid is None
 
 
+async def test_a_role_that_works_between_its_ends_is_started_again_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(supervisor, "_STEADY_S", 0)
+    starts = tmp_path / "starts"
+    role = child(f"echo up >> {starts}; sleep 0.02; exit 3")
+    running = asyncio.create_task(role.keep_running())
+    await lines(starts, 16)  # with pauses that grow, a minute would not be enough
+    await role.stop()
+    await running
+
+
 async def test_a_role_that_was_never_ready_is_given_up():
     with pytest.raises(RoleFailedError, match="test ended with code 3 5 times and was never ready"):
-        await child("exit 3").keep_running()
+        await child("exit 3", is_ready=lambda: False).keep_running()
 
 
 async def test_stopping_lets_a_role_finish(tmp_path: Path):
@@ -81,6 +93,8 @@ async def test_a_role_that_is_told_to_stop_while_it_starts_does_not_stay():
 async def test_readiness_is_asked_until_it_is_there():
     answers = iter([False, False, True])
     role = child("exec sleep 60", is_ready=lambda: next(answers))
+    running = asyncio.create_task(role.keep_running())
     await role.become_ready()
-    assert role.was_ready
     assert next(answers, None) is None
+    await role.stop()
+    await running

@@ -13,8 +13,8 @@ from reviva.telemetry import logger
 
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 10.0
-_STEADY_S = 30.0
-"""Who ran this long is not in trouble: its next pause is the first one again."""
+_STEADY_S = 1.0
+"""Who was ready for this long is not in trouble: its next pause is the first one again."""
 _TRIES_TO_BECOME_READY = 5
 _POLL_S = 0.1
 
@@ -30,11 +30,12 @@ class Child:
 
     def __init__(self, role: Role, environment: Mapping[str, str]) -> None:
         self.role = role
-        self.was_ready = False
         self.restarts = 0
         self._environment = environment
         self._process: asyncio.subprocess.Process | None = None
         self._stopping = False
+        self._has_been_ready = asyncio.Event()
+        self._ready_since: float | None = None
 
     @property
     def pid(self) -> int | None:
@@ -49,25 +50,24 @@ class Child:
             code = await self._run()
             if self._stopping:
                 return
-            lived_s = time.monotonic() - started
-            if not self.was_ready and self.restarts + 1 >= _TRIES_TO_BECOME_READY:
+            ended = time.monotonic()
+            if not self._has_been_ready.is_set() and self.restarts + 1 >= _TRIES_TO_BECOME_READY:
                 raise RoleFailedError(f"{self.role.name} {_ending(code)} {self.restarts + 1} times and was never ready")
-            pause_s = _FIRST_PAUSE_S if lived_s > _STEADY_S else min(pause_s * 2, _LONGEST_PAUSE_S)
+            is_steady = self._ready_since is not None and ended - self._ready_since > _STEADY_S
+            pause_s = _FIRST_PAUSE_S if is_steady else min(pause_s * 2, _LONGEST_PAUSE_S)
             log.error(
                 "a role has ended; starting it again",
                 child=self.role.name,
                 how=_ending(code),
-                after_s=round(lived_s, 1),
+                after_s=round(ended - started, 1),
                 pause_s=pause_s,
             )
             await asyncio.sleep(pause_s)
             self.restarts += 1
 
     async def become_ready(self) -> None:
-        """Returns once the role answers."""
-        while not await asyncio.to_thread(self.role.is_ready):  # noqa: ASYNC110 — another process's state has no event
-            await asyncio.sleep(_POLL_S)
-        self.was_ready = True
+        """Returns once the role has answered for the first time."""
+        await self._has_been_ready.wait()
 
     async def stop(self) -> None:
         """SIGTERM, and after the role's grace SIGKILL; returns once the process is gone."""
@@ -94,7 +94,18 @@ class Child:
         )
         if self._stopping:  # told so while the process was being made
             self._process.kill()
-        return await self._process.wait()
+        self._ready_since = None
+        watching = asyncio.create_task(self._watch())
+        try:
+            return await self._process.wait()
+        finally:
+            watching.cancel()
+
+    async def _watch(self) -> None:
+        while not await asyncio.to_thread(self.role.is_ready):  # noqa: ASYNC110 — another process's state has no event
+            await asyncio.sleep(_POLL_S)
+        self._ready_since = time.monotonic()
+        self._has_been_ready.set()
 
 
 def _ending(code: int) -> str:
