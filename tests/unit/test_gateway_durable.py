@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from reviva.gateway import durable
 from reviva.gateway.durable import DurableJournal
 from reviva.gateway.health import Health
 
@@ -11,11 +12,11 @@ from reviva.gateway.health import Health
 class Writer:
     """A journal writer whose disk the test plays."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_broken: bool = False) -> None:
         self._bell = os.eventfd(0, os.EFD_NONBLOCK)
         self._tickets = 0
         self._durable = 0
-        self._broken = False
+        self._broken = is_broken
         self.asked = 0
 
     def append(self, _intaken: object) -> int:
@@ -40,19 +41,25 @@ class Writer:
         self._broken = True
         os.eventfd_write(self._bell, 1)
 
+    def append_tick(self, _now_ms: int) -> int:
+        return self.append(None)
+
     def close(self) -> None:
+        if self._broken:
+            raise OSError("no space left")
         self.commit(self._tickets)
+
+    def __del__(self) -> None:
+        os.close(self._bell)
 
 
 @pytest.fixture
-def writer():
-    writer = Writer()
-    yield writer
-    os.close(writer.fileno())
+def writer() -> Writer:
+    return Writer()
 
 
 async def test_one_group_commit_resolves_all_that_it_covers(writer: Writer) -> None:
-    journal = DurableJournal(writer)
+    journal = DurableJournal(lambda: writer)
     waiting = [journal.append(None) for _ in range(5)]
     writer.commit(3)
     await asyncio.wait_for(waiting[2], 1)
@@ -63,7 +70,7 @@ async def test_one_group_commit_resolves_all_that_it_covers(writer: Writer) -> N
 
 
 async def test_a_client_that_left_does_not_disturb_the_others(writer: Writer) -> None:
-    journal = DurableJournal(writer)
+    journal = DurableJournal(lambda: writer)
     gone, stays = journal.append(None), journal.append(None)
     gone.cancel()
     writer.commit(2)
@@ -72,7 +79,7 @@ async def test_a_client_that_left_does_not_disturb_the_others(writer: Writer) ->
 
 
 async def test_a_failed_writer_fails_all_who_wait_and_readiness(writer: Writer) -> None:
-    journal = DurableJournal(writer)
+    journal = DurableJournal(lambda: writer)
     waiting = [journal.append(None) for _ in range(3)]
     writer.break_down()
     for future in waiting:
@@ -83,3 +90,25 @@ async def test_a_failed_writer_fails_all_who_wait_and_readiness(writer: Writer) 
     report = Health(journal, keys, parts, parts).report()
     assert not report.is_ready
     assert "no space left" in report.problems["journal"]
+    with pytest.raises(OSError, match="no space left"):
+        await journal.close()
+
+
+async def test_a_failed_journal_is_opened_anew_until_it_can_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(durable, "_MEND_EVERY_S", 0.001)
+    opened: list[Writer] = []
+    broken = 3
+
+    def open_writer() -> Writer:
+        opened.append(Writer(is_broken=1 <= len(opened) <= broken))
+        return opened[-1]
+
+    journal = DurableJournal(open_writer)
+    opened[0].break_down()
+    async with asyncio.timeout(5):
+        while len(opened) <= broken or journal.failure is not None:  # noqa: ASYNC110 — what is awaited has no event
+            await asyncio.sleep(0.001)
+    future = journal.append(None)
+    opened[-1].commit(1)
+    await asyncio.wait_for(future, 1)
+    await journal.close()

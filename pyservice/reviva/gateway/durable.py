@@ -1,10 +1,15 @@
 """The journal as the event loop sees it: append now, await until the disk has it."""
 
 import asyncio
+import time
 from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
 
-from reviva._engine import Intaken, JournalWriter
+from reviva._engine import EngineError, Intaken, JournalFullError, JournalWriter
 from reviva.telemetry import logger
+
+_MEND_EVERY_S = 1.0
 
 log = logger(__name__)
 
@@ -13,15 +18,18 @@ class DurableJournal:
     """Appends to one lane; every append is a future that is done once the records survive a power cut.
 
     The writer thread rings an eventfd after each group commit; one wake-up resolves everything that the commit covered.
+    A writer that has failed (a full disk, say) takes no more: the lane is opened anew until it can be written again.
     """
 
-    def __init__(self, writer: JournalWriter) -> None:
-        self._writer = writer
+    def __init__(self, open_writer: Callable[[], JournalWriter]) -> None:
+        """Raises what ``open_writer`` raises."""
+        self._open_writer = open_writer
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
         self._loop = asyncio.get_running_loop()
-        self._loop.add_reader(writer.fileno(), self._resolve)
+        self._mending: asyncio.Task[None] | None = None
         self.failure: OSError | None = None
-        """Why nothing can be written any more."""
+        """Why nothing can be written now."""
+        self._use(open_writer())
 
     def append(self, intaken: Intaken) -> asyncio.Future[None]:
         """Queues a request's records. Raises ``JournalFullError``, or ``OSError`` once a write has failed."""
@@ -40,6 +48,9 @@ class DurableJournal:
 
     async def close(self) -> None:
         """Writes and fsyncs what is queued, resolves those who wait for it, and gives the lane up."""
+        if self._mending is not None:
+            self._mending.cancel()
+            await asyncio.gather(self._mending, return_exceptions=True)
         await asyncio.to_thread(self._writer.close)
         self._loop.remove_reader(self._writer.fileno())
         self._resolve()
@@ -56,11 +67,34 @@ class DurableJournal:
             if not future.done():  # its client may have gone
                 future.set_result(None)
 
+    def _use(self, writer: JournalWriter) -> None:
+        self._writer = writer
+        self._loop.add_reader(writer.fileno(), self._resolve)
+
     def _fail(self, error: OSError) -> None:
-        log.error("the journal cannot be written: nothing more is accepted", error=str(error))
+        log.error("the journal cannot be written: nothing is accepted until it can", error=str(error))
         self.failure = error
         self._loop.remove_reader(self._writer.fileno())
         while self._waiting:
             future = self._waiting.popleft()[1]
             if not future.done():
                 future.set_exception(error)
+        self._mending = self._loop.create_task(self._mend(), name="mend the journal")
+
+    async def _mend(self) -> None:
+        while self.failure is not None:
+            await asyncio.sleep(_MEND_EVERY_S)
+            with suppress(OSError, EngineError):
+                self._use(await asyncio.to_thread(self._reopened))
+                self.failure = None
+        log.info("the journal can be written again")
+
+    def _reopened(self) -> JournalWriter:
+        """A new writer, after a trial that has made a record durable. Raises what was wrong with that."""
+        with suppress(OSError):  # it has failed, and said so; this gives the lane up
+            self._writer.close()
+        trial = self._open_writer()
+        with suppress(JournalFullError):
+            trial.append_tick(time.time_ns() // 1_000_000)
+        trial.close()
+        return self._open_writer()

@@ -5,6 +5,7 @@ import contextlib
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from reviva import state
 from reviva._engine import Intake, JournalFullError, JournalWriter
@@ -57,13 +58,15 @@ class Gateway:
         self._redis = state.connect(settings.state, settings.data_dir)
         self._metrics = Metrics(settings.data_dir / "metrics", index)
         intake = _make_intake(settings)
-        writer = JournalWriter(
-            str(settings.journal_dir),
-            index,
-            segment_bytes=settings.journal.segment_bytes,
-            max_backlog_bytes=settings.journal.max_backlog_bytes,
+        self._journal = DurableJournal(
+            partial(
+                JournalWriter,
+                str(settings.journal_dir),
+                index,
+                segment_bytes=settings.journal.segment_bytes,
+                max_backlog_bytes=settings.journal.max_backlog_bytes,
+            )
         )
-        self._journal = DurableJournal(writer)
         self._keys = KeyRing(
             settings.control_database_url, intake, default_limit=Limit(limits.events_per_s, limits.burst_events)
         )

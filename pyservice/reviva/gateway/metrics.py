@@ -78,7 +78,7 @@ class Metrics(Collector):
         self._ack_seconds += seconds
 
     def save(self) -> None:
-        """Writes this process's numbers down for the others."""
+        """Writes this process's numbers down for the others; where it cannot, its next ones will tell as much."""
         numbers = {
             "written_at": time.time(),
             "counters": self._counters,
@@ -87,8 +87,9 @@ class Metrics(Collector):
             "gauges": self.gauges,
         }
         new = self._file.with_suffix(".new")
-        new.write_bytes(orjson.dumps(numbers))
-        new.replace(self._file)
+        with contextlib.suppress(OSError):  # a full disk, which the journal tells
+            new.write_bytes(orjson.dumps(numbers))
+            new.replace(self._file)
 
     def exposition(self) -> bytes:
         """The numbers of all gateway processes, in Prometheus' text format."""
