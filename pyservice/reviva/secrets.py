@@ -15,6 +15,11 @@ def writer_password(settings: Settings) -> str:
     return _kept(settings.data_dir / "secrets" / "writer_password")
 
 
+def visitor_secret(settings: Settings) -> bytes:
+    """Key of the hash that makes visitor ids of addresses in logs; made once and kept, so that ids stay the same."""
+    return _kept(settings.data_dir / "secrets" / "visitors").encode()
+
+
 def _kept(file: Path) -> str:
     if not file.exists():
         _write_once(file, secrets.token_urlsafe(24))

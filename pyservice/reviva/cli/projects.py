@@ -34,6 +34,16 @@ def control_database(settings: Settings) -> Iterator["Engine"]:
         raise RevivaError(f"the control database does not answer: {str(error).splitlines()[0]}") from None
 
 
+def project_of(settings: Settings, key: str) -> str | None:
+    """The project that a good key opens, where the control database of these settings knows it."""
+    from reviva._engine import hash_key
+    from reviva.control import live_keys
+
+    with control_database(settings) as database:
+        _, keys = live_keys(database)
+    return next((known.project_id for known in keys if known.key_hash == hash_key(key)), None)
+
+
 @contextmanager
 def temporary_key(settings: Settings, project: str, purpose: str) -> Iterator[str]:
     """Makes a key of ``project`` that all gateways know, and revokes it in the end."""
