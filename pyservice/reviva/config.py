@@ -129,7 +129,7 @@ class ProcessorSettings(Group):
     http: AddressSetting = Field(default=Address("127.0.0.1:8081"), description="its own /metrics and /health")
     max_batch_records: int = Field(default=100_000, gt=0, description="records of one batch")
     max_batch_bytes: int = Field(default=64 << 20, gt=0, description="bytes of one batch")
-    insert_interval_ms: int = Field(default=100, ge=0, description="at low load, least time between two inserts")
+    insert_interval_ms: int = Field(default=150, ge=0, description="at low load, least time between two inserts")
     retry_max_s: float = Field(default=10, gt=0, description="longest pause between two tries while the store is away")
 
 
