@@ -65,6 +65,11 @@ impl Marks {
         self.0.retain(|mark| mark.time_ms >= start_ms);
     }
 
+    /// Forgets the older half.
+    pub fn forget_older_half(&mut self) {
+        self.0.drain(..self.0.len() / 2);
+    }
+
     /// How many are kept.
     pub fn count(&self) -> usize {
         self.0.len()

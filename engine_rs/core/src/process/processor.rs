@@ -24,6 +24,8 @@ pub struct Processor {
     known: KnownIds,
     visitors: Visitors,
     idle: IdleQueue,
+    /// Visitors whose sessions the batch cuts anew.
+    recut: Vec<u128>,
     pool: Pool,
     events: EventsBlock,
     pub(super) restore: Option<Restore>,
@@ -73,6 +75,7 @@ impl Processor {
             known: KnownIds::default(),
             visitors: Visitors::default(),
             idle: IdleQueue::default(),
+            recut: Vec::new(),
             pool: Pool::default(),
             events: EventsBlock::default(),
             restore: None,
@@ -107,6 +110,7 @@ impl Processor {
             let time_ms = self.record(&entry, &mut collector);
             now_ms = now_ms.max(time_ms);
         }
+        self.tell_recut(&mut collector);
         self.advance(now_ms, &mut collector);
         self.batch_number += 1;
         let (blocks, events) = collector.finish(batch);
@@ -154,7 +158,11 @@ impl Processor {
             .visitors
             .entry(event.visitor)
             .or_insert_with(|| meet(event, &mut self.pool));
+        let was_recut = visitor.is_recut();
         let place = visitor.observe(event, rules, &mut self.pool, collector);
+        if visitor.is_recut() && !was_recut {
+            self.recut.push(event.visitor);
+        }
         // Their entry, if they have one, is looked at in time unless they were told to be idle.
         if visitor.due_ms > visitor.next_due_ms(rules) || visitor.due_ms == i64::MIN {
             self.idle.push(visitor, rules);
@@ -173,6 +181,14 @@ impl Processor {
                 offset: position.1,
             },
         );
+    }
+
+    fn tell_recut(&mut self, collector: &mut Collector) {
+        for key in self.recut.drain(..) {
+            if let Some(visitor) = self.visitors.get_mut(&key) {
+                visitor.tell_recut(collector);
+            }
+        }
     }
 
     /// Time passes: sessions end, visitors and ids are forgotten.

@@ -90,6 +90,14 @@ impl Clicks {
         self.0.retain(|click| click.time_ms >= start_ms);
     }
 
+    /// Forgets the older half.
+    pub fn forget_older_half(&mut self) {
+        let mut times: Vec<_> = self.0.iter().map(|click| click.time_ms).collect();
+        let middle = times.len() / 2;
+        let (_, &mut start_ms, _) = times.select_nth_unstable(middle);
+        self.prune(start_ms);
+    }
+
     /// How many are kept.
     pub fn count(&self) -> usize {
         self.0.len()

@@ -539,6 +539,44 @@ fn another_payload_under_a_known_id_is_a_collision_and_a_dead_letter() {
 }
 
 #[test]
+fn a_visitor_who_clicks_without_end_stays_cheap() {
+    let payloads: Vec<_> = (0..20_000)
+        .map(|id| Sent {
+            id,
+            visitor: 1,
+            time_ms: START_MS + id as i64 * 10,
+            event_type: EventType::ClickEvent,
+            x: 0,
+            form: "",
+        })
+        .map(|sent| sent.payload(START_MS))
+        .collect();
+    let mut processor = Processor::new(rules(), START_MS, 1);
+    let blocks = processor.process(batch(0, &payloads));
+    assert_eq!(blocks.stats.events, 20_000);
+    // One rage click for each time that the older half was forgotten.
+    assert!((15..25).contains(&blocks.derived_for_test().count()));
+    assert!(processor.holdings().visitors_bytes < 1 << 20);
+}
+
+#[test]
+fn a_backward_history_is_told_once_a_batch() {
+    let payloads: Vec<_> = (0..2_000)
+        .map(|id| Sent {
+            id,
+            visitor: 1,
+            time_ms: START_MS - id as i64 * 10,
+            event_type: EventType::PageView,
+            x: 0,
+            form: "",
+        })
+        .map(|sent| sent.payload(START_MS))
+        .collect();
+    let blocks = Processor::new(rules(), START_MS, 1).process(batch(0, &payloads));
+    assert_eq!(blocks.stats.session_changes, 1_999);
+}
+
+#[test]
 fn unreadable_records_become_dead_letters_and_the_others_go_on() {
     let one = Sent {
         id: 1,

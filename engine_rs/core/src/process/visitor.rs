@@ -41,6 +41,8 @@ pub struct Visitor {
     pub last_received_ms: i64,
     /// When the idle queue looks at them next, ms; other entries are out of date.
     pub due_ms: i64,
+    /// Times between which sessions were cut anew, and `session_changes` is still to be told; see [`Self::tell_recut`].
+    recut_ms: Option<(i64, i64)>,
     ended: bool,
     timeline: Timeline,
     issued: IssuedIds,
@@ -52,6 +54,21 @@ pub struct Visitor {
 struct Trail {
     clicks: Clicks,
     marks: Marks,
+}
+
+/// A visitor with more clicks or steps than this inside the lateness bound is no person; the older half is forgotten, so that
+/// no visitor can make every further event of theirs costly.
+const MOST_FOOTPRINTS: usize = 2048;
+
+impl Trail {
+    fn limit(&mut self) {
+        if self.clicks.count() > MOST_FOOTPRINTS {
+            self.clicks.forget_older_half();
+        }
+        if self.marks.count() > MOST_FOOTPRINTS {
+            self.marks.forget_older_half();
+        }
+    }
 }
 
 /// What an event adds to a visitor's trail.
@@ -115,6 +132,7 @@ impl Visitor {
             anonymous,
             last_received_ms: i64::MIN,
             due_ms: i64::MIN,
+            recut_ms: None,
             ended: false,
             timeline: Timeline::default(),
             issued: IssuedIds::default(),
@@ -141,7 +159,7 @@ impl Visitor {
         let placement = self
             .timeline
             .insert(event.timestamp_ms, event.campaign, rules);
-        let place = self.placed(placement, event.timestamp_ms, changes);
+        let place = self.placed(placement, event.timestamp_ms);
         if place != Place::Late
             && let Some(footprint) = Footprint::of(event, pool)
         {
@@ -155,12 +173,13 @@ impl Visitor {
             self.tell(index - 1, changes);
         }
         if let Placement::Started(_) = placement {
+            self.tell_recut(changes);
             self.prune();
         }
         place
     }
 
-    fn placed(&mut self, placement: Placement, time_ms: i64, changes: &mut impl Changes) -> Place {
+    fn placed(&mut self, placement: Placement, time_ms: i64) -> Place {
         let index = match placement {
             Placement::Late => return Place::Late,
             Placement::Joined(index)
@@ -170,7 +189,8 @@ impl Visitor {
         let start_ms = self.timeline.sessions()[index].start_ms;
         self.issued.issue(start_ms, time_ms);
         if let Placement::Recut { from_ms, to_ms, .. } = placement {
-            self.tell_recut(from_ms, to_ms, changes);
+            let known = self.recut_ms.unwrap_or((from_ms, to_ms));
+            self.recut_ms = Some((known.0.min(from_ms), known.1.max(to_ms)));
         }
         Place::Session(start_ms)
     }
@@ -214,7 +234,16 @@ impl Visitor {
         self.ended = true;
     }
 
-    fn tell_recut(&mut self, from_ms: i64, to_ms: i64, changes: &mut impl Changes) {
+    /// Whether sessions were cut anew since the last [`tell_recut`](Self::tell_recut).
+    pub fn is_recut(&self) -> bool {
+        self.recut_ms.is_some()
+    }
+
+    /// Tells which sessions the events written before belong to now. Once a batch: what changes twice in it is told once.
+    pub fn tell_recut(&mut self, changes: &mut impl Changes) {
+        let Some((from_ms, to_ms)) = self.recut_ms.take() else {
+            return;
+        };
         let mut issued = std::mem::take(&mut self.issued);
         issued.recut(&self.timeline, from_ms, to_ms, |issued_ms, span, stands| {
             changes.session(self, issued_ms, span, stands);
@@ -234,6 +263,7 @@ impl Visitor {
             }
             Footprint::Mark(mark) => trail.marks.insert(mark),
         }
+        trail.limit();
         self.trail = Some(trail);
     }
 
@@ -268,6 +298,7 @@ impl Visitor {
             Footprint::Click(click) => trail.clicks.restore(click),
             Footprint::Mark(mark) => trail.marks.insert(mark),
         }
+        trail.limit();
     }
 
     /// After a restart: what follows from the events has been told, as far as it was due at `clock_ms`.
