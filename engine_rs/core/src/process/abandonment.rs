@@ -136,15 +136,18 @@ fn open_step<'a>(
 
 fn conclusion(kind: Kind, session: &Session, visitor: u128, mark: Option<&Mark>) -> Derived {
     let form = mark.map(|mark| mark.form.clone()).unwrap_or_default();
+    let timestamp_ms = mark.map_or(session.start_ms, |mark| mark.time_ms);
     Derived {
+        // The table replaces a row by its time and id, so a conclusion of another time is another one.
         id: record::hash128(&[
             kind.name().as_bytes(),
             &visitor.to_le_bytes(),
             &session.start_ms.to_le_bytes(),
+            &timestamp_ms.to_le_bytes(),
             &form,
         ]),
         kind,
-        timestamp_ms: mark.map_or(session.start_ms, |mark| mark.time_ms),
+        timestamp_ms,
         ended_at_ms: session.end_ms,
         session_start_ms: Some(session.start_ms),
         page: mark.map(|mark| mark.page.clone()).unwrap_or_default(),
@@ -205,6 +208,38 @@ mod tests {
             [(Kind::BookingAbandon, 30)]
         );
         assert_eq!(abandoned(&[(95, Step::BookingStart, "")]), []);
+    }
+
+    #[test]
+    fn a_booking_found_to_have_begun_earlier_takes_its_first_conclusion_back() {
+        let session = Session {
+            start_ms: 10,
+            end_ms: 90,
+            campaign: 0,
+        };
+        let mut marks = Marks::default();
+        let mut tell = |time_ms| {
+            marks.insert(Mark {
+                time_ms,
+                key: 0,
+                step: Step::BookingStart,
+                page: Shared::default(),
+                form: Shared::default(),
+            });
+            marks.conclusions(&session, 1)
+        };
+        let (before, after) = (tell(30), tell(20));
+        let mut told = Vec::new();
+        crate::process::derived::difference(before, after, |derived, stands| {
+            told.push((derived.kind, derived.timestamp_ms, stands));
+        });
+        assert_eq!(
+            told,
+            [
+                (Kind::BookingAbandon, 30, false),
+                (Kind::BookingAbandon, 20, true)
+            ]
+        );
     }
 
     #[test]
