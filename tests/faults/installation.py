@@ -118,7 +118,7 @@ class Installation:
         family = _family(self.serve.pid)
         self.serve.kill()
         self.serve.wait()
-        psutil.wait_procs(family, timeout=_READY_S)
+        until(lambda: not any(_is_alive(process) for process in family), "the end of all roles")
 
     def stop(self) -> int:
         """SIGTERM to ``serve``; returns its exit code."""
@@ -209,9 +209,16 @@ def _family(pid: int) -> list[psutil.Process]:
         return []
 
 
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return process.status() != psutil.STATUS_ZOMBIE  # those wait for init, which may take its time
+    except psutil.NoSuchProcess:
+        return False
+
+
 def _role_of(process: psutil.Process) -> str:
     try:
-        if process.status() == psutil.STATUS_ZOMBIE:
+        if not _is_alive(process):
             return ""
         if process.name().startswith("valkey"):
             return "state"
