@@ -142,7 +142,7 @@ def _report(counts: Counts, *, json: bool) -> None:
 
 def _project(settings: Settings, key: str | None, project: str | None) -> str:
     if not key:
-        return project or "default"
+        return project or "demo"
     known = project or project_of(settings, key)
     if known is None:
         raise RevivaError(

@@ -17,7 +17,7 @@ _CONNECT_S = 5.0
 Transport = Literal["http", "grpc"]
 Project = Annotated[
     str | None,
-    typer.Option("--project", "-p", help="Whose events, where no key is given [dim](default: default)[/]"),
+    typer.Option("--project", "-p", help="Whose events, where no key is given [dim](default: demo)[/]"),
 ]
 
 
@@ -30,7 +30,7 @@ def sending_key(settings: Settings, key: str | None, project: str | None, purpos
     if key:
         yield key
         return
-    with temporary_key(settings, project or "default", purpose) as made:
+    with temporary_key(settings, project or "demo", purpose) as made:
         yield made
 
 
