@@ -9,12 +9,20 @@ import structlog
 Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "text", "json"]
 
+_NOISY = {
+    "uvicorn": logging.WARNING,
+    "asyncio": logging.WARNING,
+    # They warn of every try that fails; whoever tries tells it once.
+    "urllib3": logging.ERROR,
+    "clickhouse_connect": logging.ERROR,
+}
+
 
 def configure_logging(level: Level = "info", form: Format = "auto", **context: object) -> None:
     """Sends all logs, our own and libraries', to standard error; ``context`` (``role="gateway"``) is on every line."""
     as_text = form == "text" or (form == "auto" and sys.stderr.isatty())
     shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
+        lambda _logger, _method, line: {**context, **line},  # not context variables: threads have their own
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -36,10 +44,13 @@ def configure_logging(level: Level = "info", form: Format = "auto", **context: o
     )
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(formatter)
+    handler.addFilter(_is_worth_telling)
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
-    for noisy in ("uvicorn", "asyncio"):
-        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLogger().level))
-    structlog.contextvars.bind_contextvars(**context)
+
+
+def _is_worth_telling(record: logging.LogRecord) -> bool:
+    # Levels of their loggers would do, had clickhouse-connect not one of its own mind for urllib3's.
+    return all(record.levelno >= least for library, least in _NOISY.items() if record.name.startswith(library))
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:

@@ -106,9 +106,6 @@ class ModelJournal:
     def lag(self) -> tuple[int, int]:
         return 0, 0
 
-    def wake(self) -> None:
-        pass
-
 
 class ModelBlocks:
     """Blocks are JSON lists of rows."""
@@ -142,10 +139,7 @@ class ModelEngine:
         self._fate = fate
 
     def rebuild_queries(self) -> list[tuple[str, str]]:
-        return [
-            ("ids", "SELECT id FROM events WHERE {where}"),
-            ("letters", "SELECT id FROM dead_letters WHERE {where}"),
-        ]
+        return [("ids", "SELECT id FROM events WHERE {where}")]
 
     def rebuild(self, _name: str, native: bytes) -> None:
         self._known.update(number for (number,) in json.loads(native))

@@ -3,7 +3,7 @@ import subprocess
 import sys
 
 PROGRAM = """
-import logging
+import logging, threading
 from reviva.telemetry import configure_logging, logger
 configure_logging("warning", "json", role="gateway")
 log = logger("reviva.test")
@@ -12,7 +12,8 @@ try:
     1 / 0
 except ZeroDivisionError:
     log.exception("it broke", lane=3)
-logging.getLogger("some.library").warning("theirs %s", "too")
+logging.getLogger("urllib3.connectionpool").warning("nobody needs this")
+threading.Thread(target=lambda: logging.getLogger("some.library").warning("theirs %s", "too")).start()
 """
 
 

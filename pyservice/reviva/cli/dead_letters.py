@@ -1,6 +1,7 @@
 """``reviva dead-letters``: events that were refused, and another chance for them."""
 
 from collections import Counter
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import orjson
@@ -20,13 +21,20 @@ group = typer.Typer(
 
 Project = Annotated[str, typer.Option("--project", "-p", help="Only this project's.")]
 Code = Annotated[str, typer.Option("--code", help="Only with this code, such as timestamp_in_future.")]
-Since = Annotated[str, typer.Option("--since", help="Only received from this time on, such as '2026-11-22 10:00'.")]
+Since = Annotated[
+    datetime | None,
+    typer.Option(
+        "--since",
+        formats=["%Y-%m-%d", "%Y-%m-%d %H:%M", "%Y-%m-%dT%H:%M"],
+        help="Only those received from then on, UTC.",
+    ),
+]
 Limit = Annotated[int, typer.Option("--limit", "-n", min=1, help="At most so many, oldest first.")]
 
 _FILTER = """
     (empty({project:String}) OR project_id = {project:String})
     AND (empty({code:String}) OR code = {code:String})
-    AND (empty({since:String}) OR received_at >= parseDateTimeBestEffort({since:String}))
+    AND received_at >= toDateTime({since:UInt32})
 """
 _REPLAYED = "(project_id, dead_letter_id) IN (SELECT project_id, dead_letter_id FROM dead_letter_replays)"
 _LIST = f"""
@@ -49,7 +57,7 @@ def mount(app: typer.Typer) -> None:
 def list_letters(
     project: Project = "",
     code: Code = "",
-    since: Since = "",
+    since: Since = None,
     limit: Limit = 50,
     json: Json = False,
     config_file: Config = None,
@@ -58,7 +66,7 @@ def list_letters(
 ) -> None:
     """Lists refused events with the reason."""
     settings = config.load(config=config_file, data_dir=data_dir, clickhouse=clickhouse)
-    letters = _select(settings, _LIST, project=project, code=code, since=since, limit=str(limit))
+    letters = _select(settings, _LIST, project=project, code=code, since=_seconds(since), limit=str(limit))
     if json:
         print_json(letters)
         return
@@ -73,7 +81,7 @@ def list_letters(
 def replay(
     project: Project = "",
     code: Code = "",
-    since: Since = "",
+    since: Since = None,
     limit: Limit = 100_000,
     key: Key = None,
     json: Json = False,
@@ -86,7 +94,7 @@ def replay(
     from reviva.cli.replay import Letter, replay_all
 
     settings = config.load(config=config_file, data_dir=data_dir, http=http, clickhouse=clickhouse)
-    rows = _select(settings, _PICK, project=project, code=code, since=since, limit=str(limit))
+    rows = _select(settings, _PICK, project=project, code=code, since=_seconds(since), limit=str(limit))
     letters = [Letter.from_row(row) for row in rows]
     with Progress(console=err, disable=json or not letters) as progress:
         task = progress.add_task("Sending again", total=len(letters))
@@ -98,6 +106,10 @@ def replay(
         print_json(dict(counts))
     else:
         err.print(", ".join(f"{number} {name}" for name, number in counts.items()) or "There is nothing to send again.")
+
+
+def _seconds(since: datetime | None) -> str:
+    return "0" if since is None else str(int(since.replace(tzinfo=UTC).timestamp()))
 
 
 def _select(settings: Settings, sql: str, **parameters: str) -> list[dict[str, Any]]:

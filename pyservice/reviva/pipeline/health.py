@@ -12,13 +12,16 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from reviva.config import Address
 from reviva.errors import RevivaError
 from reviva.pipeline.metrics import Metrics
+from reviva.telemetry import logger
+
+log = logger(__name__)
 
 
 class HealthServer:
-    """Answers in a thread of its own for as long as it is entered. Set ``is_ready`` once events flow."""
+    """Answers in a thread of its own for as long as it is entered."""
 
     def __init__(self, address: Address, metrics: Metrics) -> None:
-        self.is_ready = False
+        self._is_ready = False
         self._metrics = metrics
         try:
             self._server = ThreadingHTTPServer((address.host, address.port), self._handler())
@@ -41,11 +44,17 @@ class HealthServer:
         self._server.shutdown()
         self._server.server_close()
 
+    def set_ready(self) -> None:
+        """Events flow from now on."""
+        if not self._is_ready:
+            self._is_ready = True
+            log.info("processor is up", health_port=self.port)
+
     def problems(self) -> dict[str, str]:
         """Why it is not ready; empty: it is."""
         if self._metrics.is_store_away:
             return {"store": "it does not answer; the journal keeps what comes in"}
-        return {} if self.is_ready else {"processor": "it is starting"}
+        return {} if self._is_ready else {"processor": "it is starting"}
 
     def answer(self, path: str) -> tuple[HTTPStatus, str, bytes]:
         """Status, content type and body for a GET of ``path``."""

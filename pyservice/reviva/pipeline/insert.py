@@ -40,6 +40,7 @@ class BatchInsert:
         self._save = save
         self._retry = retry
         self._metrics = metrics
+        self.events_refused = 0
 
     def run(self) -> None:
         """Returns once everything is stored. Raises ``StoppedError`` where that was given up."""
@@ -85,6 +86,7 @@ class BatchInsert:
         self._metrics.rows_refused.labels(part.table).inc()
         log.error("the store refuses a row", table=part.table, row=part.start, error=refusal)
         if part.table == "events":
+            self.events_refused += 1
             letter = self._blocks.dead_letters("events", [part.start], "store_refused", refusal)
             self._insert("dead_letters", letter, f"refused/{part.start}")
 

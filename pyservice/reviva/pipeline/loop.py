@@ -33,7 +33,7 @@ class _OnItsWay:
 
 
 class Pipeline:
-    """One processor from start to stop. All methods but :meth:`stop` are for one thread."""
+    """One processor, from a checkpoint until ``stopping`` is set."""
 
     def __init__(
         self,
@@ -59,27 +59,28 @@ class Pipeline:
         self._retry = Retrier(stopping, settings.retry_max_s, metrics)
         self._inserter = ThreadPoolExecutor(1, thread_name_prefix="insert")
         self._on_its_way: _OnItsWay | None = None
+        self._knows_refused_events = False
         self._last_cut = self._last_save = 0.0
 
-    def stop(self) -> None:
-        """Lets :meth:`run` return after the batch that is being inserted; safe in any thread."""
-        self._stopping.set()
-        self._journal.wake()
-
     def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
-        """Works until :meth:`stop`; ``on_ready`` is called once the state is rebuilt."""
+        """Works until it is told to stop, or until a new pipeline has to go on where this one ends.
+
+        That is so once the store has refused an event: the engine took it for stored, and knows better only after its
+        state is rebuilt. ``on_ready`` is called once that is done here.
+        """
         try:
             self._journal.release(self._saved.positions)
             self._rebuild()
             self._repeat_pending()
             on_ready()
-            while not self._stopping.is_set():
-                self._step()
-            self._settle()
+            while self._step():
+                pass
         except StoppedError:
             pass
-        finally:
+        except BaseException:
             self._stopping.set()
+            raise
+        finally:
             self._inserter.shutdown()
 
     def _rebuild(self) -> None:
@@ -94,22 +95,30 @@ class Pipeline:
             batch = self._journal.read(self._saved.pending)
             self._begin_insert(batch, self._process(batch))
 
-    def _step(self) -> None:
+    def _step(self) -> bool:
+        """Returns whether there is to be another one."""
+        if self._is_to_end():
+            self._settle()
+            return False
         batch = self._cut()
         if batch is None:
             self._settle_if_idle()
-            return
+            return True
         announced = self._checkpoint(pending=batch.bounds)
         blocks = self._process(batch)
         if not blocks.tables():
-            return
+            return True
         self._last_cut = time.monotonic()
         self._finish_insert()
-        if self._stopping.is_set():
+        if self._is_to_end():  # this batch is left to whoever goes on
             self._save(replace(announced, pending=None))
-            raise StoppedError
+            return False
         self._save(announced)
         self._begin_insert(batch, blocks)
+        return True
+
+    def _is_to_end(self) -> bool:
+        return self._stopping.is_set() or self._knows_refused_events
 
     def _cut(self) -> Batch | None:
         """At low load a batch holds what arrives in an insert interval; under load it is full before that."""
@@ -145,6 +154,7 @@ class Pipeline:
 
     def _insert(self, insert: BatchInsert, oldest_received_at_ms: int) -> None:
         insert.run()
+        self._knows_refused_events |= insert.events_refused > 0
         if oldest_received_at_ms:
             self._metrics.delay_seconds.observe(time.time() - oldest_received_at_ms / 1000)
 

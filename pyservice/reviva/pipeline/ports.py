@@ -14,7 +14,6 @@ class Journal(Protocol):
     def read(self, bounds: Mapping[int, tuple[int, int]]) -> Batch: ...  # noqa: D102
     def release(self, positions: Mapping[int, int]) -> int: ...  # noqa: D102
     def lag(self) -> tuple[int, int]: ...  # noqa: D102
-    def wake(self) -> None: ...  # noqa: D102
 
 
 class Engine(Protocol):

@@ -38,15 +38,8 @@ def run_processor(settings: Settings) -> None:
             Retrier(stopping, settings.processor.retry_max_s, metrics)(lambda: _prepare(store, settings.cluster))
         except StoppedError:
             return
-        pipeline = _open(settings, store, metrics, stopping)
-        signal.signal(signal.SIGTERM, lambda *_: pipeline.stop())
-        signal.signal(signal.SIGINT, lambda *_: pipeline.stop())
-
-        def ready() -> None:
-            health.is_ready = True
-            log.info("processor is up", health_port=health.port)
-
-        pipeline.run(ready)
+        while not stopping.is_set():
+            _open(settings, store, metrics, stopping).run(health.set_ready)
 
 
 def _prepare(store: StoreClient, cluster: str) -> None:

@@ -29,6 +29,7 @@ def serve(
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=1024)
     engine = Engine(data_dir.resolve(), limits)
+    _die_at_once_of_crashes()
     app = App(engine, Users(writer_password, analyst_password), limits)
     config = uvicorn.Config(
         app,
@@ -47,6 +48,12 @@ def serve(
         _Server(config).run(sockets=[listener])
     finally:
         app.close()
+
+
+def _die_at_once_of_crashes() -> None:
+    """So that it is started again: chDB's own handlers would hold the process for minutes over a stack trace."""
+    for number in (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE):
+        signal.signal(number, signal.SIG_DFL)
 
 
 class _Server(uvicorn.Server):

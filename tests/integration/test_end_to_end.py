@@ -1,0 +1,154 @@
+"""Events go all the way, once, whatever happens to the processes in between."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import psutil
+import pytest
+from served import Served
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    system = Served(tmp_path_factory.mktemp("served"))
+    system.start()
+    yield system
+    system.kill()
+
+
+@pytest.fixture
+def project(request: pytest.FixtureRequest) -> str:
+    return request.node.name.removeprefix("test_")[:60]
+
+
+@pytest.fixture
+def key(served: Served, project: str) -> str:
+    return served.create_key(project)
+
+
+def events(count: int, start: int = 0, **fields: Any) -> list[dict[str, Any]]:
+    return [
+        {"event_id": f"e{number}", "event_type": "page_view", "anonymous_id": f"v{number % 7}", **fields}
+        for number in range(start, start + count)
+    ]
+
+
+def stored(served: Served, project: str) -> list[str]:
+    return [event_id for (event_id,) in served.query(f"SELECT event_id FROM events WHERE project_id = '{project}'")]
+
+
+def all_stored_once(served: Served, project: str, count: int) -> bool:
+    ids = stored(served, project)
+    assert len(ids) == len(set(ids)), "an event is there twice"
+    return len(ids) == count
+
+
+def test_events_become_rows_and_sessions(served: Served, key: str, project: str):
+    status, answer = served.send(key, [*events(50), {"event_type": "page_view"}])
+    assert status == 200
+    assert answer["accepted"] == 50
+    assert [(rejection["index"], rejection["code"]) for rejection in answer["rejections"]] == [(50, "missing_identity")]
+    served.send(key, events(50))
+    served.until(lambda: all_stored_once(served, project, 50))
+    for sql, rows in (
+        (f"SELECT count(), sum(events) FROM sessions WHERE project_id = '{project}'", [[7, 50]]),
+        (
+            f"SELECT code, count() FROM dead_letters WHERE project_id = '{project}' GROUP BY 1",
+            [["missing_identity", 1]],
+        ),
+    ):
+        served.until(lambda sql=sql, rows=rows: served.query(sql) == rows)
+
+
+def test_a_stop_is_orderly_and_a_start_goes_on(served: Served, key: str, project: str):
+    served.send(key, events(20))
+    assert served.stop() == 0
+    served.start()
+    served.send(key, events(40))
+    served.until(lambda: all_stored_once(served, project, 40))
+
+
+def test_no_child_outlives_serve_and_nothing_is_lost(served: Served, key: str, project: str):
+    for start in range(0, 60, 20):
+        assert served.send(key, events(20, start))[0] == 200
+    children = [served.process_of(role) for role in ("gateway", "processor", "store", "valkey")]
+    served.kill()
+    served.until(lambda: not any(is_alive(child) for child in children))
+    served.start()
+    served.send(key, events(10, 55))
+    served.until(lambda: all_stored_once(served, project, 65))
+
+
+def test_each_role_may_die(served: Served, key: str, project: str):
+    sent = 0
+    for role in ("processor", "store", "valkey", "gateway"):
+        assert served.send(key, events(10, sent))[0] == 200
+        served.process_of(role).kill()
+        sent += 10
+        served.until(lambda sent=sent: all_stored_once(served, project, sent))
+        served.until_ready()
+
+
+def test_a_store_that_crashes_ends_at_once(served: Served, key: str, project: str):
+    store = served.process_of("store")
+    store.send_signal(signal.SIGABRT)
+    assert store.wait(5) is None  # another process's child: its code is not ours to see
+    served.send(key, events(10))
+    served.until(lambda: all_stored_once(served, project, 10))
+
+
+def test_the_gateway_goes_on_while_the_store_hangs(served: Served, key: str, project: str):
+    store = served.process_of("store")
+    store.suspend()
+    try:
+        for start in range(0, 100, 10):
+            assert served.send(key, events(10, start))[0] == 200
+    finally:
+        store.resume()
+    served.until(lambda: all_stored_once(served, project, 100))
+
+
+def test_a_row_that_the_store_never_takes_becomes_a_dead_letter(served: Served, key: str, project: str):
+    served.execute("ALTER TABLE events ADD CONSTRAINT no_poison CHECK page_title != 'poison'")
+    try:
+        batch = events(100)
+        for number in (13, 57, 58):
+            batch[number]["page"] = {"title": "poison"}
+        assert served.send(key, batch)[1]["accepted"] == 100
+        served.until(lambda: all_stored_once(served, project, 97))
+        letters = f"SELECT event_id, code, format FROM dead_letters WHERE project_id = '{project}' ORDER BY event_id"
+        refused = [[event_id, "store_refused", "json"] for event_id in ("e13", "e57", "e58")]
+        served.until(lambda: served.query(letters) == refused)
+    finally:
+        served.execute("ALTER TABLE events DROP CONSTRAINT no_poison")
+    replayed = reviva(served, "dead-letters", "replay", "--project", project)
+    assert "3 accepted" in replayed.stderr
+    served.until(lambda: all_stored_once(served, project, 100))
+    assert "nothing to send again" in reviva(served, "dead-letters", "replay", "--project", project).stderr
+
+
+def test_a_second_serve_is_refused(served: Served):
+    second = reviva(served, "serve", check=False)
+    assert second.returncode == 1
+    assert "is already running on" in second.stderr
+
+
+@pytest.mark.usefixtures("key")
+def test_doctor_finds_nothing_wrong(served: Served):
+    report = reviva(served, "doctor")
+    assert "Nothing is wrong." in report.stdout
+
+
+def is_alive(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+def reviva(served: Served, *arguments: str, check: bool = True) -> "subprocess.CompletedProcess[str]":
+    command = [sys.executable, "-m", "reviva", *arguments]
+    environment = served.environment | {"COLUMNS": "200"}
+    return subprocess.run(command, env=environment, check=check, capture_output=True, text=True, timeout=60)
