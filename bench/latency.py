@@ -110,13 +110,16 @@ def _watch(select: Select, probes: int, loader: Future[Log]) -> tuple[dict[int, 
     deadline = 0.0
     sql = (
         "SELECT event_id FROM events WHERE event_type = 'custom' AND event_name = 'probe' "
-        "AND timestamp >= now64(3) - toIntervalSecond({back})"
+        "AND toUInt32(splitByChar('-', event_id)[-1]) >= "
     )
+    oldest_unseen = 0
     while len(seen) < probes:
-        visible = select(sql.replace("{back}", str(_PATIENCE_S if not seen else 10))).split()
+        visible = select(sql + str(oldest_unseen)).split()
         looks.append(time.monotonic())
         new = {int(event_id.rpartition("-")[2]) for event_id in visible} - seen.keys()
         seen |= dict.fromkeys(new, looks[-1])
+        while oldest_unseen in seen:
+            oldest_unseen += 1
         deadline = looks[-1] + _PATIENCE_S if new or not deadline else deadline
         if loader.done():
             loader.result()

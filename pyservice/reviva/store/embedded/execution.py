@@ -153,8 +153,9 @@ async def _open_pipe() -> tuple[asyncio.StreamReader, int, asyncio.ReadTransport
     read_fd, write_fd = os.pipe()
     fcntl.fcntl(write_fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     reader = asyncio.StreamReader(limit=_PIPE_BYTES)
+    # closefd: uvloop closes the descriptor and then the file object too. By then the number can be another thread's file.
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_fd, "rb", 0)
+        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_fd, "rb", 0, closefd=False)
     )
     return reader, write_fd, transport
 
