@@ -28,6 +28,8 @@ NO_GUESSES = ", ".join(
     )
 )
 
+pytestmark = pytest.mark.timeout(900)  # the tool may have to be built first
+
 Json = Any
 Objects = list[dict[str, Json]]
 
@@ -35,9 +37,9 @@ Objects = list[dict[str, Json]]
 @pytest.fixture(scope="module")
 def to_native() -> Callable[[Objects], bytes]:
     """Makes a block with one JSON column."""
-    subprocess.run(
-        ["cargo", "build", "--quiet", "-p", "reviva-core", "--example", "json_to_native"], cwd=ROOT, check=True
-    )
+    # In the profile of `cargo test`, which has built most of it already.
+    build = ["cargo", "build", "--quiet", "--profile", "test", "-p", "reviva-core", "--example", "json_to_native"]
+    subprocess.run(build, cwd=ROOT, check=True)
     target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     command = target / "debug/examples/json_to_native"
 

@@ -183,7 +183,7 @@ def test_bytes_are_bounded_too(server: ServerDouble):
 
 async def test_the_async_client_waits_for_room(server: ServerDouble):
     server.gate.clear()
-    client = AsyncClient(server.url, "key", max_queue_events=3, max_batch_events=1, send_timeout_s=0.05, retry=FAST)
+    client = AsyncClient(server.url, "key", max_queue_events=3, max_batch_events=1, send_timeout_s=2, retry=FAST)
     for _ in range(3):
         await client.track("page_view", anonymous_id="ann")
     with pytest.raises(QueueFullError):

@@ -18,5 +18,5 @@ def print_json(value: Any) -> None:
 def fail(message: str) -> NoReturn:
     """Says what is wrong and ends with code 1."""
     err.print("[bold red]error:[/]", end=" ")
-    err.print(message, markup=False, highlight=False)
+    err.print(message, markup=False, highlight=False, soft_wrap=True)
     sys.exit(1)
