@@ -153,7 +153,7 @@ async def _open_pipe() -> tuple[asyncio.StreamReader, int, asyncio.ReadTransport
     read_fd, write_fd = os.pipe()
     fcntl.fcntl(write_fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     reader = asyncio.StreamReader(limit=_PIPE_BYTES)
-    # closefd: uvloop closes the descriptor and then the file object too. By then the number can be another thread's file.
+    # closefd: uvloop closes the descriptor, then the file object, when the number can be another thread's file already.
     transport, _ = await asyncio.get_running_loop().connect_read_pipe(
         lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_fd, "rb", 0, closefd=False)
     )
