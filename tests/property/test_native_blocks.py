@@ -9,6 +9,7 @@ from typing import Any
 
 import chdb
 import pytest
+from chdb.state.sqlitelike import Connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -50,7 +51,7 @@ def to_native() -> Callable[[Objects], bytes]:
 
 
 @pytest.fixture(scope="module")
-def clickhouse() -> Iterator[chdb.state.sqlitelike.Connection]:
+def clickhouse() -> Iterator[Connection]:
     connection = chdb.connect(":memory:")
     for table in ("ours", "theirs"):
         connection.query(f"CREATE TABLE {table} (json {COLUMN}) ENGINE = Memory")
@@ -62,7 +63,7 @@ def lines(objects: Objects) -> bytes:
     return b"".join(json.dumps(value).encode() + b"\n" for value in objects)
 
 
-def inserted(clickhouse: chdb.state.sqlitelike.Connection, table: str, form: str, data: bytes) -> list[dict[str, Json]]:
+def inserted(clickhouse: Connection, table: str, form: str, data: bytes) -> list[dict[str, Json]]:
     """The objects that the table gives after an insert of nothing but this."""
     clickhouse.query(f"TRUNCATE TABLE {table}")
     with clickhouse.send_insert(f"INSERT INTO {table} SETTINGS {NO_GUESSES}", form) as insert:
@@ -107,7 +108,7 @@ large = st.integers(-(2**63), 2**64 - 1)
 @settings(max_examples=150, deadline=None)
 @given(rows=objects(scalars | st.none(), large))
 def test_what_was_sent_is_what_is_read(
-    clickhouse: chdb.state.sqlitelike.Connection, to_native: Callable[[Objects], bytes], rows: Objects
+    clickhouse: Connection, to_native: Callable[[Objects], bytes], rows: Objects
 ) -> None:
     assert inserted(clickhouse, "ours", "Native", to_native(rows)) == [as_kept(row) for row in rows]
 
@@ -116,7 +117,7 @@ def test_what_was_sent_is_what_is_read(
 @settings(max_examples=100, deadline=None)
 @given(rows=objects(scalars, large))
 def test_our_block_and_their_reading_of_the_text_are_equal(
-    clickhouse: chdb.state.sqlitelike.Connection, to_native: Callable[[Objects], bytes], rows: Objects
+    clickhouse: Connection, to_native: Callable[[Objects], bytes], rows: Objects
 ) -> None:
     ours = inserted(clickhouse, "ours", "Native", to_native(rows))
     theirs = inserted(clickhouse, "theirs", "JSONEachRow", lines([{"json": row} for row in rows]))
@@ -145,7 +146,7 @@ def test_our_block_and_their_reading_of_the_text_are_equal(
     ],
 )
 def test_types_are_those_that_clickhouse_infers(
-    clickhouse: chdb.state.sqlitelike.Connection,
+    clickhouse: Connection,
     to_native: Callable[[Objects], bytes],
     value: Json,
     kind: str,
@@ -158,9 +159,7 @@ def test_types_are_those_that_clickhouse_infers(
         assert answer.decode().strip() == kind, table
 
 
-def test_rows_with_thousands_of_paths_come_back(
-    clickhouse: chdb.state.sqlitelike.Connection, to_native: Callable[[Objects], bytes]
-) -> None:
+def test_rows_with_thousands_of_paths_come_back(clickhouse: Connection, to_native: Callable[[Objects], bytes]) -> None:
     rows = [{f"{row}.{path}": path for path in range(1_000)} for row in range(10)]
     expected = [{str(row): {str(path): path for path in range(1_000)}} for row in range(10)]
     assert inserted(clickhouse, "ours", "Native", to_native(rows)) == expected
