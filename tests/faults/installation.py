@@ -20,6 +20,7 @@ import psutil
 from waiting import until
 
 from reviva.control import connect, create_key
+from reviva.serve.orphans import PARENT_VARIABLE
 
 KEY = "rv_faults_0123456789abcdef"
 PROJECT = "faults"
@@ -47,6 +48,7 @@ class Installation:
             "REVIVA_PROCESSOR__HTTP": self.processor,
             "REVIVA_PROCESSOR__RETRY_MAX_S": "1",
             "REVIVA_GATEWAYS": str(gateways),
+            PARENT_VARIABLE: str(os.getpid()),  # nothing outlives the tests, whatever ends them
             **settings,
         }
         self._processes: list[subprocess.Popen[bytes]] = []
