@@ -48,7 +48,6 @@ class Installation:
             "REVIVA_PROCESSOR__HTTP": self.processor,
             "REVIVA_PROCESSOR__RETRY_MAX_S": "1",
             "REVIVA_GATEWAYS": str(gateways),
-            PARENT_VARIABLE: str(os.getpid()),  # nothing outlives the tests, whatever ends them
             **settings,
         }
         self._processes: list[subprocess.Popen[bytes]] = []
@@ -59,7 +58,8 @@ class Installation:
         with self.log.open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "reviva", *(arguments or ("serve",))],
-                env=self._environment,
+                env=self._environment
+                | {PARENT_VARIABLE: str(os.getpid())},  # it ends with the tests, whatever ends them
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -153,6 +153,7 @@ class Installation:
     def problems(self) -> list[str]:
         """What ``reviva doctor`` says is wrong."""
         doctor = self.run("doctor", "--json")
+        assert doctor.stdout, doctor.stderr
         findings = orjson.loads(doctor.stdout)
         bad = [f"{finding['what']}: {finding['text']}" for finding in findings if finding["verdict"] == "bad"]
         assert bool(bad) == bool(doctor.returncode), doctor
