@@ -96,11 +96,16 @@ class Served:
         self.until(lambda: self.send(key, [])[0] != 401)
         return key
 
-    def send(self, key: str, events: list[dict[str, Any]]) -> tuple[int, dict[str, Any]]:
-        """Status and answer of a POST of native JSON."""
+    def send(
+        self, key: str, events: list[dict[str, Any]], path: str = "/v1/events", **headers: str
+    ) -> tuple[int, dict[str, Any]]:
+        """Status and answer of a POST of native JSON; ``_`` in a header's name stands for ``-``."""
         connection = HTTPConnection(self.settings.http.host, self.settings.http.port, timeout=10)
         try:
-            connection.request("POST", "/v1/events", json.dumps({"events": events}), {"authorization": f"Bearer {key}"})
+            named = {"authorization": f"Bearer {key}"} | {
+                name.replace("_", "-"): text for name, text in headers.items()
+            }
+            connection.request("POST", path, json.dumps({"events": events}), named)
             response = connection.getresponse()
             return response.status, json.loads(response.read())
         finally:

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    system = Served(tmp_path_factory.mktemp("served"))
+    system = Served(tmp_path_factory.mktemp("served"), REVIVA_TRUSTED_PROXIES='["127.0.0.0/8"]')
     system.start()
     yield system
     system.kill()
@@ -46,6 +46,21 @@ def all_stored_once(served: Served, project: str, count: int) -> bool:
     ids = stored(served, project)
     assert len(ids) == len(set(ids)), "an event is there twice"
     return len(ids) == count
+
+
+def test_what_a_request_says_of_all_its_events_is_stored(served: Served, key: str, project: str) -> None:
+    years_ahead = {"timestamp": "2999-01-01T00:00:00Z"}
+    old = {"timestamp": "2015-05-17T10:05:03Z"}
+    sent_by_browser = {"sec_gpc": "1", "x_forwarded_for": "203.0.113.77, 127.0.0.1", "user_agent": "curl/8.5.0"}
+    status, answer = served.send(
+        key, events(1, **old) + events(1, 1, **years_ahead), "/v1/events?history=1", **sent_by_browser
+    )
+    assert (status, answer["accepted"]) == (200, 1)
+    assert served.send(key, events(1, 2))[0] == 200
+    served.until(lambda: all_stored_once(served, project, 2))
+    facts = "event_id, gpc, is_historical, ip, browser, toYear(timestamp) = 2015"
+    rows = served.query(f"SELECT {facts} FROM events WHERE project_id = '{project}' ORDER BY event_id")
+    assert rows == [["e0", True, True, "203.0.113.0", "curl", 1], ["e2", False, False, "127.0.0.0", "", 0]]
 
 
 def test_events_become_rows_and_sessions(served: Served, key: str, project: str):

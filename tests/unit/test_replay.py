@@ -26,6 +26,11 @@ def test_a_json_event_is_wrapped_as_a_batch_of_one(form: str, path: str, body: b
     assert Letter("id", "demo", form, b'{"a":1}').request() == (path, "application/json", body)
 
 
+def test_a_single_call_of_segment_goes_to_the_path_that_says_what_it_is():
+    letter = Letter("id", "demo", "segment/track", b'{"event":"x"}')
+    assert letter.request() == ("/v1/track?history=1", "application/json", b'{"event":"x"}')
+
+
 PROTO = IngestResponse(rejections=[Rejection(code="missing_identity")]).SerializeToString()
 
 
@@ -37,6 +42,7 @@ PROTO = IngestResponse(rejections=[Rejection(code="missing_identity")]).Serializ
         ("proto", 200, IngestResponse(accepted=1).SerializeToString(), True, ""),
         ("proto", 200, PROTO, False, "missing_identity"),
         ("segment", 200, b'{"success":true}', True, ""),
+        ("segment/track", 200, b'{"success":true}', True, ""),
         ("json", 400, b'{"error":{"code":"malformed","message":"x"}}', False, "malformed"),
     ],
 )

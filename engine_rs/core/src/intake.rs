@@ -108,6 +108,17 @@ impl Request<'_> {
             sequenced: false,
         }
     }
+
+    /// How one refused event of it can be sent again; of Segment's single calls the path belongs to it, `segment/track`.
+    fn format_of_one_event(&self) -> String {
+        match self.format {
+            Format::Ndjson => Format::Json.name().to_owned(),
+            Format::Segment if Call::from_name(self.event_kind.as_bytes()).is_some() => {
+                format!("{}/{}", self.format.name(), self.event_kind)
+            }
+            format => format.name().to_owned(),
+        }
+    }
 }
 
 /// Decodes, validates and enriches requests. Stateless but for caches, and safe to share between threads.

@@ -39,12 +39,19 @@ class Letter:
         """From a row of ``dead_letters``, whose payload is in base64."""
         return cls(row["id"], row["project_id"], row["format"], base64.b64decode(row["payload"]))
 
+    @property
+    def is_segment(self) -> bool:
+        """Whether it came in Segment's format."""
+        return self.format.partition("/")[0] == "segment"
+
     def request(self) -> tuple[str, str, bytes]:
         """Path, content type and body that send it as history: its time is taken as it says."""
         if self.format == "proto":
             return "/v1/events?history=1", "application/x-protobuf", _protobuf_batch(self.payload)
         if self.format == "segment":
             return "/v1/batch?history=1", "application/json", b'{"batch":[' + self.payload + b"]}"
+        if self.is_segment:  # a single call, of which the path told the kind
+            return f"/v1/{self.format.removeprefix('segment/')}?history=1", "application/json", self.payload
         return "/v1/events?history=1", "application/json", b'{"events":[' + self.payload + b"]}"
 
 
@@ -98,7 +105,7 @@ def _outcome(letter: Letter, status: int, answer: bytes) -> Outcome:
         raise ReplayError(f"the gateway answers {status}: {answer.decode(errors='replace')[:500]}")
     if status != _OK:
         return Outcome(letter, is_accepted=False, code=str(orjson.loads(answer)["error"]["code"]))
-    if letter.format == "segment":  # its answer does not tell; what is refused again is a new dead letter
+    if letter.is_segment:  # its answer does not tell; what is refused again is a new dead letter
         return Outcome(letter, is_accepted=True)
     if letter.format == "proto":
         codes = [rejection.code for rejection in IngestResponse.FromString(answer).rejections]

@@ -165,7 +165,7 @@ impl<'r> Run<'r> {
             code: flaw.code.name().as_bytes(),
             path: flaw.path.as_bytes(),
             message: flaw.message.as_bytes(),
-            format: self.sender.request.format.of_one_event().name().as_bytes(),
+            format: self.sender.request.format_of_one_event().as_bytes(),
             payload: &original[..kept],
         };
         record.encode(out);

@@ -104,3 +104,15 @@ fn good_events_beside_bad_ones_are_taken() {
     );
     assert_eq!(rejected[0].format, b"json");
 }
+
+#[test]
+fn a_refused_single_call_keeps_the_call_of_its_path() {
+    let single = Request {
+        event_kind: "track",
+        ..request(Format::Segment)
+    };
+    let taken = intake(Options::default()).decode(br#"{"event": "x"}"#, single);
+    assert_eq!(rejected(&taken.unwrap())[0].format, b"segment/track");
+    let taken = take(Format::Segment, br#"{"batch": [{"type": "track"}]}"#).unwrap();
+    assert_eq!(rejected(&taken)[0].format, b"segment");
+}

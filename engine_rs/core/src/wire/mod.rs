@@ -50,15 +50,6 @@ impl Format {
         }
     }
 
-    /// The format in which one refused event can be sent again.
-    #[must_use]
-    pub const fn of_one_event(self) -> Self {
-        match self {
-            Self::Ndjson => Self::Json,
-            other => other,
-        }
-    }
-
     /// The format of that name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {

@@ -149,7 +149,7 @@ CREATE TABLE IF NOT EXISTS dead_letters{local} {on_cluster}
     path String,
     message String,
     event_id String,
-    format LowCardinality(String) COMMENT 'of payload',
+    format LowCardinality(String) COMMENT 'of payload: proto, json, segment, or segment/track and the like for single calls; record',
     payload String COMMENT 'the original bytes',
     journal_lane UInt32,
     journal_offset UInt64
