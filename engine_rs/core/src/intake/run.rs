@@ -158,6 +158,7 @@ impl<'r> Run<'r> {
     #[cold]
     fn reject(&self, original: &[u8], event_id: &[u8], flaw: &Flaw, out: &mut Vec<u8>) {
         let kept = original.len().min(self.intake.options.max_event_bytes);
+        let format = self.sender.request.format_of_one_event();
         let record = Rejected {
             received_at_ms: self.sender.request.now_ms,
             project_id: self.owner.project_id.as_bytes(),
@@ -165,7 +166,7 @@ impl<'r> Run<'r> {
             code: flaw.code.name().as_bytes(),
             path: flaw.path.as_bytes(),
             message: flaw.message.as_bytes(),
-            format: self.sender.request.format_of_one_event().as_bytes(),
+            format: format.as_bytes(),
             payload: &original[..kept],
         };
         record.encode(out);
