@@ -22,7 +22,7 @@ class Row:
     """A row of ``events``, as far as conclusions need it."""
 
     visitor: str
-    event_id: str
+    payload_hash: int
     event_type: str
     time_ms: int
     host: str
@@ -32,13 +32,13 @@ class Row:
     y: int | None
 
     @property
-    def order(self) -> tuple[int, str]:
+    def order(self) -> tuple[int, int]:
         """Its place in its visitor's time."""
-        return self.time_ms, self.event_id
+        return self.time_ms, self.payload_hash
 
 
 ROW = (
-    "toString(visitor_id), event_id, event_type, toUnixTimestamp64Milli(timestamp), page_host, page_path, revenue, "
+    "toString(visitor_id), payload_hash, event_type, toUnixTimestamp64Milli(timestamp), page_host, page_path, revenue, "
     "click_x, click_y"
 )
 

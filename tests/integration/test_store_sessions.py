@@ -83,6 +83,7 @@ def made_up_event(rng: random.Random, number: int, visitor: uuid.UUID, session: 
     return {
         "project_id": "shop",
         "event_id": str(rng.getrandbits(64)),
+        "payload_hash": rng.getrandbits(64),
         "event_type": rng.choice(["page_view", "click_event", "booking_start", "booking_complete", "custom"]),
         "timestamp": EPOCH_MS + rng.randrange(100),
         "anonymous_id": f"visitor-{number}",
@@ -131,7 +132,7 @@ def belongs(event: dict[str, Any], moves: dict[uuid.UUID, list[Move]]) -> uuid.U
 
 def computed(events: list[dict[str, Any]], moves: dict[uuid.UUID, list[Move]]) -> dict[uuid.UUID, dict[str, Any]]:
     sessions: dict[uuid.UUID, list[dict[str, Any]]] = {}
-    for event in sorted(events, key=lambda event: (event["timestamp"], event["event_id"])):
+    for event in sorted(events, key=lambda event: (event["timestamp"], event["payload_hash"])):
         if not event["is_late"]:
             sessions.setdefault(belongs(event, moves), []).append(event)
     return {session: summary(of) for session, of in sessions.items()}
