@@ -344,12 +344,14 @@ impl<'a> Event<'a> {
     #[inline]
     #[must_use]
     pub fn received_at_ms(payload: &[u8]) -> Option<i64> {
-        let &[kind, version, ..] = payload else {
-            return None;
-        };
-        let is_event = kind == Kind::Event as u8 && version == VERSION;
-        let received_at_ms = payload.get(12..20).filter(|_| is_event)?;
-        Some(i64::from_le_bytes(received_at_ms.try_into().ok()?))
+        fixed(payload, 12).map(i64::from_le_bytes)
+    }
+
+    /// The dedupe key alone, likewise.
+    #[inline]
+    #[must_use]
+    pub fn dedupe_key(payload: &[u8]) -> Option<u128> {
+        fixed(payload, 28).map(u128::from_le_bytes)
     }
 
     /// Reads what [`encode`](Self::encode) wrote.
@@ -411,6 +413,17 @@ impl<'a> Event<'a> {
             context: reader.bytes()?,
         })
     }
+}
+
+/// Bytes at a fixed place of an event's payload; `None` for other records.
+#[inline]
+fn fixed<const N: usize>(payload: &[u8], at: usize) -> Option<[u8; N]> {
+    let is_event = payload.starts_with(&[Kind::Event as u8, VERSION]);
+    payload
+        .get(at..)?
+        .first_chunk()
+        .copied()
+        .filter(|_| is_event)
 }
 
 /// Takes fixed and length-prefixed pieces off the front of a payload.
@@ -478,6 +491,7 @@ mod tests {
             let mut out = Vec::new();
             event.encode(&mut out);
             prop_assert_eq!(Event::received_at_ms(&out), Some(event.received_at_ms));
+            prop_assert_eq!(Event::dedupe_key(&out), Some(event.dedupe_key));
             prop_assert_eq!(Event::decode(&out), Ok(event));
             for cut in 0..out.len() {
                 prop_assert!(Event::decode(&out[..cut]).is_err());

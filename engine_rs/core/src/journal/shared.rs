@@ -1,4 +1,4 @@
-//! Words that processes share through a small mapped file. The only unsafe code of this crate.
+//! Words that processes share through a small mapped file. Beside a prefetch, the only unsafe code of this crate.
 
 #![allow(unsafe_code)]
 

@@ -31,6 +31,9 @@ pub struct Processor {
     pub(super) restore: Option<Restore>,
 }
 
+/// How many records before its turn the memory that a record's dedupe looks at begins to be loaded.
+const AHEAD: usize = 16;
+
 /// Visitors by key. The keys are hashes already.
 pub(super) type Visitors = HashMap<u128, Visitor, BuildHasherDefault<KeyHasher>>;
 
@@ -105,17 +108,34 @@ impl Processor {
         self.finish_restore();
         let events = std::mem::take(&mut self.events);
         let mut collector = Collector::new(self.batch_number, events);
-        let mut now_ms = self.clock_ms;
-        for entry in batch.entries() {
-            let time_ms = self.record(&entry, &mut collector);
-            now_ms = now_ms.max(time_ms);
-        }
+        let now_ms = self.records(&batch, &mut collector);
         self.tell_recut(&mut collector);
         self.advance(now_ms, &mut collector);
         self.batch_number += 1;
         let (blocks, events) = collector.finish(batch);
         self.events = events;
         blocks
+    }
+
+    /// Takes the batch's records and returns the latest time that they tell.
+    fn records(&mut self, batch: &Batch, collector: &mut Collector) -> i64 {
+        let mut now_ms = self.clock_ms;
+        let mut ahead = batch.entries();
+        ahead
+            .by_ref()
+            .take(AHEAD)
+            .for_each(|entry| self.prefetch(&entry));
+        for entry in batch.entries() {
+            ahead.next().inspect(|entry| self.prefetch(entry));
+            now_ms = now_ms.max(self.record(&entry, collector));
+        }
+        now_ms
+    }
+
+    fn prefetch(&self, entry: &Entry<'_>) {
+        if let Some(key) = Event::dedupe_key(entry.payload) {
+            self.known.prefetch(key);
+        }
     }
 
     /// Takes one record and returns the time that it tells.
