@@ -2,78 +2,12 @@
 //!
 //! The record keeps texts behind varint lengths, which is ClickHouse's own form of a String, so the block writer copies them.
 
+mod texts;
+
+pub use texts::{TEXTS, Text, Texts};
+
 use crate::record::{Kind, RecordError, VERSION};
 use crate::varint;
-
-macro_rules! texts {
-    ($($variant:ident $column:literal,)*) => {
-        /// A text column of an event. The order is part of the journal format: append only.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        #[repr(u8)]
-        #[allow(missing_docs)]
-        pub enum Text { $($variant,)* }
-
-        impl Text {
-            /// All of them, in the order of their numbers.
-            pub const ALL: [Self; [$($column),*].len()] = [$(Self::$variant),*];
-
-            /// The column's name in the table `events`.
-            #[must_use]
-            pub const fn column(self) -> &'static str {
-                match self { $(Self::$variant => $column,)* }
-            }
-        }
-    };
-}
-
-texts! {
-    ProjectId "project_id",
-    EventId "event_id",
-    EventName "event_name",
-    AnonymousId "anonymous_id",
-    UserId "user_id",
-    ClientSessionId "client_session_id",
-    GroupId "group_id",
-    PreviousId "previous_id",
-    PageUrl "page_url",
-    PagePath "page_path",
-    PageHost "page_host",
-    PageTitle "page_title",
-    PageReferrer "page_referrer",
-    ReferrerHost "referrer_host",
-    UtmSource "utm_source",
-    UtmMedium "utm_medium",
-    UtmCampaign "utm_campaign",
-    UtmTerm "utm_term",
-    UtmContent "utm_content",
-    ClickIdType "click_id_type",
-    ClickId "click_id",
-    Channel "channel",
-    UserAgent "user_agent",
-    Browser "browser",
-    BrowserVersion "browser_version",
-    Os "os",
-    OsVersion "os_version",
-    DeviceType "device_type",
-    DeviceBrand "device_brand",
-    DeviceModel "device_model",
-    BotName "bot_name",
-    Locale "locale",
-    Timezone "timezone",
-    Country "country",
-    Region "region",
-    City "city",
-    Ip "ip",
-    Element "element",
-    ElementText "element_text",
-    FormId "form_id",
-    Currency "currency",
-    LibraryName "library_name",
-    LibraryVersion "library_version",
-}
-
-/// How many text columns an event has.
-pub const TEXTS: usize = Text::ALL.len();
 
 macro_rules! event_types {
     ($($variant:ident $name:literal,)*) => {
@@ -232,8 +166,8 @@ pub struct Event<'a> {
     pub viewport: (u16, u16),
     /// Money, in `currency`.
     pub revenue: f64,
-    /// By number of [`Text`].
-    pub texts: [&'a [u8]; TEXTS],
+    /// Its texts.
+    pub texts: Texts<'a>,
     /// Purposes granted: a run of `varint length, text`.
     pub consent_granted: &'a [u8],
     /// Purposes denied, likewise.
@@ -263,7 +197,7 @@ impl Default for Event<'_> {
             screen: (0, 0),
             viewport: (0, 0),
             revenue: 0.0,
-            texts: [&[]; TEXTS],
+            texts: Texts::default(),
             consent_granted: &[],
             consent_denied: &[],
             properties: &[],
@@ -278,56 +212,61 @@ impl<'a> Event<'a> {
     #[inline]
     #[must_use]
     pub fn text(&self, text: Text) -> &'a [u8] {
-        self.texts[text as usize]
+        self.texts.get(text)
     }
 
     /// Sets one of the texts.
     #[inline]
     pub fn set(&mut self, text: Text, value: &'a [u8]) {
-        self.texts[text as usize] = value;
+        self.texts.set(text, value);
     }
 
     /// Appends the record's payload (no frame).
     pub fn encode(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&[
-            Kind::Event as u8,
-            VERSION,
-            self.event_type as u8,
-            self.flags.bits() | (self.consent as u8) << 4 | u8::from(self.click.is_some()) << 6,
-        ]);
-        out.extend_from_slice(&self.timestamp_ms.to_le_bytes());
-        out.extend_from_slice(&self.received_at_ms.to_le_bytes());
-        out.extend_from_slice(&self.sent_at_ms.unwrap_or(i64::MIN).to_le_bytes());
-        out.extend_from_slice(&self.dedupe_key.to_le_bytes());
-        out.extend_from_slice(&self.payload_hash.to_le_bytes());
-        out.extend_from_slice(&self.visitor.to_le_bytes());
-        out.extend_from_slice(&self.campaign.to_le_bytes());
+        out.extend_from_slice(&self.head());
+        for (_, text) in self.texts.present() {
+            varint::put_bytes(out, text);
+        }
+        for section in self.sections() {
+            varint::put_bytes(out, section);
+        }
+    }
+
+    /// All that has a fixed width.
+    #[inline]
+    fn head(&self) -> [u8; HEAD] {
+        let mut head = [0; HEAD];
+        let mut rest = head.as_mut_slice();
+        put(
+            &mut rest,
+            [Kind::Event as u8, VERSION, self.event_type as u8],
+        );
+        put(
+            &mut rest,
+            [self.flags.bits() | (self.consent as u8) << 4 | u8::from(self.click.is_some()) << 6],
+        );
+        put(&mut rest, self.timestamp_ms.to_le_bytes());
+        put(&mut rest, self.received_at_ms.to_le_bytes());
+        put(&mut rest, self.sent_at_ms.unwrap_or(i64::MIN).to_le_bytes());
+        put(&mut rest, self.dedupe_key.to_le_bytes());
+        put(&mut rest, self.payload_hash.to_le_bytes());
+        put(&mut rest, self.visitor.to_le_bytes());
+        put(&mut rest, self.campaign.to_le_bytes());
         let (x, y) = self.click.unwrap_or_default();
-        out.extend_from_slice(&x.to_le_bytes());
-        out.extend_from_slice(&y.to_le_bytes());
+        put(&mut rest, x.to_le_bytes());
+        put(&mut rest, y.to_le_bytes());
         for size in [
             self.screen.0,
             self.screen.1,
             self.viewport.0,
             self.viewport.1,
         ] {
-            out.extend_from_slice(&size.to_le_bytes());
+            put(&mut rest, size.to_le_bytes());
         }
-        out.extend_from_slice(&self.revenue.to_le_bytes());
-        let present = self
-            .texts
-            .iter()
-            .enumerate()
-            .fold(0u64, |bits, (index, text)| {
-                bits | u64::from(!text.is_empty()) << index
-            });
-        out.extend_from_slice(&present.to_le_bytes());
-        for text in self.texts.iter().filter(|text| !text.is_empty()) {
-            varint::put_bytes(out, text);
-        }
-        for section in self.sections() {
-            varint::put_bytes(out, section);
-        }
+        put(&mut rest, self.revenue.to_le_bytes());
+        put(&mut rest, self.texts.bits().to_le_bytes());
+        debug_assert!(rest.is_empty());
+        head
     }
 
     fn sections(&self) -> [&'a [u8]; 5] {
@@ -378,13 +317,8 @@ impl<'a> Event<'a> {
             *size = u16::from_le_bytes(reader.array()?);
         }
         let revenue = f64::from_le_bytes(reader.array()?);
-        let mut present = u64::from_le_bytes(reader.array()?);
-        let mut texts: [&[u8]; TEXTS] = [&[]; TEXTS];
-        while present != 0 {
-            let index = present.trailing_zeros() as usize;
-            *texts.get_mut(index).ok_or(RecordError::Unknown)? = reader.bytes()?;
-            present &= present - 1;
-        }
+        let present = u64::from_le_bytes(reader.array()?);
+        let texts = Texts::read(present, || reader.bytes())?;
         Ok(Self {
             event_type: EventType::from_code(event_type).ok_or(RecordError::Unknown)?,
             flags: Flags::from_bits(bits),
@@ -424,6 +358,18 @@ fn fixed<const N: usize>(payload: &[u8], at: usize) -> Option<[u8; N]> {
         .first_chunk()
         .copied()
         .filter(|_| is_event)
+}
+
+/// Bytes of a record before its texts.
+const HEAD: usize = 108;
+
+/// Fills in the front of `place` and steps over it.
+#[inline]
+fn put<const N: usize>(place: &mut &mut [u8], bytes: [u8; N]) {
+    if let Some((front, rest)) = std::mem::take(place).split_first_chunk_mut::<N>() {
+        *front = bytes;
+        *place = rest;
+    }
 }
 
 /// Takes fixed and length-prefixed pieces off the front of a payload.
@@ -486,7 +432,7 @@ mod tests {
                 ..Event::default()
             };
             for (index, text) in texts.iter().enumerate() {
-                event.texts[index] = text.as_bytes();
+                event.set(Text::ALL[index], text.as_bytes());
             }
             let mut out = Vec::new();
             event.encode(&mut out);

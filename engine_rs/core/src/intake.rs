@@ -3,7 +3,9 @@
 mod content;
 mod intaken;
 mod keys;
+mod landing;
 mod live;
+mod memo;
 mod run;
 mod settle;
 

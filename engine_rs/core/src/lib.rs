@@ -26,6 +26,7 @@ pub mod intake;
 pub mod journal;
 pub mod process;
 pub mod record;
+pub mod text;
 pub mod value;
 pub mod varint;
 pub mod verdict;

@@ -18,6 +18,10 @@ pub fn take(bytes: &mut &[u8]) -> Option<u64> {
         *bytes = rest;
         return Some(u64::from(first));
     }
+    if let Some((&second @ ..0x80, rest)) = rest.split_first() {
+        *bytes = rest;
+        return Some(u64::from(first & 0x7f) | u64::from(second) << 7);
+    }
     take_long(bytes)
 }
 

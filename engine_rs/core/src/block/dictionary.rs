@@ -1,7 +1,6 @@
 //! The distinct texts of a LowCardinality column, numbered in the order of their first appearance.
 
-use xxhash_rust::xxh3::xxh3_64;
-
+use crate::text;
 use crate::varint;
 
 /// Texts to numbers. Number 0 is the empty text, as LowCardinality wants its default.
@@ -42,7 +41,8 @@ impl Dictionary {
         self.places
             .get(number as usize)
             .is_some_and(|&(start, length)| {
-                &self.keys[start as usize..start as usize + length as usize] == text
+                length as usize == text.len()
+                    && text::equal(&self.keys[start as usize..][..text.len()], text)
             })
     }
 
@@ -53,7 +53,7 @@ impl Dictionary {
             self.append(b"");
             self.slots.resize(self.slots.len().max(FEWEST_SLOTS), 0);
         }
-        let hash = xxh3_64(text) & !NUMBER;
+        let hash = text::hash(text, 0) & !NUMBER;
         let mask = self.slots.len() - 1;
         let mut at = (hash >> 32) as usize & mask;
         loop {

@@ -128,10 +128,8 @@ impl EventsBlock {
             self.seal();
         }
         let row = self.facts.rows();
-        for (column, text) in self.texts.iter_mut().zip(event.texts) {
-            if !text.is_empty() {
-                column.put(row, text);
-            }
+        for (number, text) in event.texts.present() {
+            self.texts[number].put(row, text);
         }
         self.facts.push(&Fact::of(event, assigned));
     }
@@ -147,7 +145,8 @@ impl EventsBlock {
     pub fn finish(&mut self) -> Vec<u8> {
         self.seal();
         self.sealed_rows = 0;
-        std::mem::take(&mut self.sealed)
+        let next = Vec::with_capacity(self.sealed.len());
+        std::mem::replace(&mut self.sealed, next)
     }
 
     fn seal(&mut self) {

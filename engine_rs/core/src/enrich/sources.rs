@@ -1,7 +1,8 @@
 //! Which well-known sites are search engines, social networks, video sites, shops and assistants.
 
+use crate::text;
+use hashbrown::HashTable;
 use memchr::memchr;
-use std::collections::HashMap;
 use std::sync::LazyLock;
 
 /// What kind of site sends a visitor.
@@ -22,8 +23,20 @@ pub enum Category {
 }
 
 /// The table, made once of `sources.txt`.
-static SOURCES: LazyLock<HashMap<&[u8], Category>> =
-    LazyLock::new(|| entries(include_str!("sources.txt")).collect());
+static SOURCES: LazyLock<HashTable<(&[u8], Category)>> = LazyLock::new(|| {
+    let mut table = HashTable::new();
+    for entry in entries(include_str!("sources.txt")) {
+        table.insert_unique(text::hash(entry.0, 0), entry, |entry| {
+            text::hash(entry.0, 0)
+        });
+    }
+    table
+});
+
+fn listed(word: &[u8]) -> Option<Category> {
+    let entry = SOURCES.find(text::hash(word, 0), |entry| entry.0 == word);
+    entry.map(|&(_, category)| category)
+}
 
 /// Sections `[category]` of words.
 fn entries(text: &'static str) -> impl Iterator<Item = (&'static [u8], Category)> {
@@ -58,11 +71,11 @@ fn section(name: &str) -> Category {
 #[must_use]
 pub fn category(source: &[u8]) -> Option<Category> {
     if !source.contains(&b'.') {
-        return SOURCES.get(source).copied();
+        return listed(source);
     }
     let mut domain = source;
     while let Some(dot) = memchr(b'.', domain) {
-        if let Some(&category) = SOURCES.get(domain) {
+        if let Some(category) = listed(domain) {
             return Some(category);
         }
         domain = &domain[dot + 1..];
@@ -77,19 +90,21 @@ fn brand_category(host: &[u8]) -> Option<Category> {
     let brand = domain.as_bytes().strip_suffix(domain.suffix().as_bytes())?;
     let mut key = [b'*'; LONGEST];
     key.get_mut(..brand.len())?.copy_from_slice(brand);
-    SOURCES.get(key.get(..=brand.len())?).copied()
+    listed(key.get(..=brand.len())?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::HashSet;
 
     #[test]
     fn the_table_is_clean() {
         let text = include_str!("sources.txt");
         let words: Vec<_> = entries(text).collect();
         assert!(words.len() > 500);
-        assert_eq!(words.len(), SOURCES.len(), "a word stands there twice");
+        let distinct: HashSet<_> = words.iter().map(|(word, _)| word).collect();
+        assert_eq!(words.len(), distinct.len(), "a word stands there twice");
         for (word, _) in words {
             let word = std::str::from_utf8(word).unwrap();
             let plain =

@@ -1,12 +1,13 @@
 //! Hashes of what a client said, whatever the wire format and the order of keys; and whether a key stands twice.
 
-use crate::event::Text;
+use crate::event::{Event, Text};
+use crate::text;
 use crate::value::{Entries, Value};
 use crate::varint;
 use crate::verdict::{Code, Flaw};
 use crate::wire::draft::Draft;
 use crate::wire::section::Sections;
-use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
+use xxhash_rust::xxh3::xxh3_64;
 
 /// Each part's seed begins here, so that equal texts in different places count differently.
 const PARTS: [u64; 5] = [
@@ -17,9 +18,11 @@ const PARTS: [u64; 5] = [
     0x27d4_eb2f_1656_67c5,
 ];
 
-/// Hashes one event's content. Fields and entries are hashed each with its number or path, and added up.
+/// Hashes one event's content: the fields in one go, the entries each with its path, added up.
 #[derive(Debug, Default)]
 pub(super) struct Content {
+    /// The fields as they are hashed.
+    fields: Vec<u8>,
     /// The paths of the objects that are being hashed, as hashes.
     paths: Vec<u64>,
 }
@@ -36,7 +39,7 @@ impl Content {
         seed: u64,
     ) -> Result<u64, Box<Flaw>> {
         self.paths.clear();
-        let mut sum = fields(draft, seed);
+        let mut sum = self.fields(draft, seed);
         let objects = [
             ("properties", &sections.properties.out),
             ("traits", &sections.traits.out),
@@ -53,11 +56,25 @@ impl Content {
         Ok(sum.wrapping_add(run(&sections.consent_denied, PARTS[4] ^ seed)))
     }
 
+    /// The texts and numbers with columns of their own.
+    fn fields(&mut self, draft: &Draft<'_>, seed: u64) -> u64 {
+        let (fields, event) = (&mut self.fields, &draft.event);
+        fields.clear();
+        fields.extend_from_slice(&seed.to_le_bytes());
+        fields.extend_from_slice(&numbers(event, draft.timestamp_ms));
+        for (number, text) in event.texts.present() {
+            let length = text.len() as u32;
+            fields.extend_from_slice(&(u64::from(length) << 8 | number as u64).to_le_bytes());
+            fields.extend_from_slice(text);
+        }
+        xxh3_64(fields)
+    }
+
     fn entries(&mut self, entries: Entries<'_>, seed: u64) -> Result<u64, Box<Flaw>> {
         let base = self.paths.len();
         let mut sum = 0u64;
         for (path, value) in entries {
-            let path_hash = xxh3_64_with_seed(path, seed);
+            let path_hash = text::hash(path, seed);
             self.paths.push(path_hash);
             sum = sum.wrapping_add(self.value(value, path_hash)?);
         }
@@ -76,7 +93,7 @@ impl Content {
             Value::Int(value) => mix(seed, 2, value as u64),
             Value::UInt(value) => mix(seed, 3, value),
             Value::Float(value) => mix(seed, 4, value.to_bits()),
-            Value::Str(text) => xxh3_64_with_seed(text, seed),
+            Value::Str(value) => text::hash(value, seed),
             Value::Array(items) => {
                 let start = mix(seed, 5, items.len() as u64);
                 items.into_iter().try_fold(start, |hash, item| {
@@ -100,49 +117,37 @@ fn mix(seed: u64, kind: u64, number: u64) -> u64 {
     (folded ^ (folded >> 29)).wrapping_mul(PARTS[2])
 }
 
-/// The texts and numbers with columns of their own.
-fn fields(draft: &Draft<'_>, seed: u64) -> u64 {
-    let event = &draft.event;
-    let texts = event.texts.iter().enumerate();
-    let sum = texts
-        .filter(|(_, text)| !text.is_empty())
-        .fold(0u64, |sum, (number, text)| {
-            sum.wrapping_add(xxh3_64_with_seed(text, seed.wrapping_add(number as u64)))
-        });
-    let timestamp = draft.timestamp_ms.map_or([0; 9], |ms| {
-        let [a, b, c, d, e, f, g, h] = ms.to_le_bytes();
-        [1, a, b, c, d, e, f, g, h]
-    });
-    let (x, y) = event.click.unwrap_or((i32::MIN, i32::MIN));
-    let mut numbers = [0; 44];
-    numbers[..9].copy_from_slice(&timestamp);
-    numbers[9..12].copy_from_slice(&[
+fn numbers(event: &Event<'_>, timestamp_ms: Option<i64>) -> [u8; 36] {
+    let mut bytes = [0; 36];
+    bytes[0] = u8::from(timestamp_ms.is_some());
+    bytes[1..9].copy_from_slice(&timestamp_ms.unwrap_or_default().to_le_bytes());
+    bytes[9..12].copy_from_slice(&[
         event.event_type as u8,
         event.consent as u8,
         u8::from(event.flags.gpc),
     ]);
-    numbers[12..16].copy_from_slice(&x.to_le_bytes());
-    numbers[16..20].copy_from_slice(&y.to_le_bytes());
+    let (x, y) = event.click.unwrap_or((i32::MIN, i32::MIN));
+    bytes[12..16].copy_from_slice(&x.to_le_bytes());
+    bytes[16..20].copy_from_slice(&y.to_le_bytes());
     let sizes = [
         event.screen.0,
         event.screen.1,
         event.viewport.0,
         event.viewport.1,
     ];
-    for (place, size) in numbers[20..28].chunks_exact_mut(2).zip(sizes) {
+    for (place, size) in bytes[20..28].chunks_exact_mut(2).zip(sizes) {
         place.copy_from_slice(&size.to_le_bytes());
     }
     // Adding 0.0 makes -0.0 the same as 0.0, which absent is too.
-    numbers[28..36].copy_from_slice(&(event.revenue + 0.0).to_bits().to_le_bytes());
-    numbers[36..].copy_from_slice(&seed.to_le_bytes());
-    sum.wrapping_add(xxh3_64(&numbers))
+    bytes[28..].copy_from_slice(&(event.revenue + 0.0).to_bits().to_le_bytes());
+    bytes
 }
 
 /// Texts of a run, in any order.
 fn run(mut bytes: &[u8], seed: u64) -> u64 {
     let mut sum = 0u64;
-    while let Some(text) = varint::take_bytes(&mut bytes) {
-        sum = sum.wrapping_add(xxh3_64_with_seed(text, seed));
+    while let Some(value) = varint::take_bytes(&mut bytes) {
+        sum = sum.wrapping_add(text::hash(value, seed));
     }
     sum
 }
@@ -169,7 +174,7 @@ fn twice(hashes: &mut [u64]) -> Option<u64> {
 #[cold]
 fn duplicate(mut entries: Entries<'_>, seed: u64, hash: u64) -> Box<Flaw> {
     let path = entries
-        .find(|(path, _)| xxh3_64_with_seed(path, seed) == hash)
+        .find(|(path, _)| text::hash(path, seed) == hash)
         .map_or(&[][..], |(path, _)| path);
     let shown = String::from_utf8_lossy(path);
     Flaw::new(
@@ -212,16 +217,22 @@ pub(super) fn check_lengths(draft: &Draft<'_>) -> Result<(), Box<Flaw>> {
         Text::GroupId,
         Text::PreviousId,
     ];
-    let texts = BOUNDED.map(|text| (text.column(), draft.event.text(text)));
-    let event_type = ("event_type", draft.event_type);
-    for (name, text) in texts.into_iter().chain([event_type]) {
-        if text.len() > LONGEST_ID {
-            let message = format!(
-                "{name} has {} bytes; up to {LONGEST_ID} are taken",
-                text.len()
-            );
-            return Err(Flaw::new(Code::IdTooLong, name.as_bytes(), message));
-        }
+    let longest = BOUNDED
+        .iter()
+        .map(|&text| draft.event.text(text).len())
+        .max();
+    if longest.max(Some(draft.event_type.len())) <= Some(LONGEST_ID) {
+        return Ok(());
     }
-    Ok(())
+    let texts = BOUNDED.map(|text| (text.column(), draft.event.text(text)));
+    let too_long = |(_, text): &(&str, &[u8])| text.len() > LONGEST_ID;
+    let (name, text) = texts
+        .into_iter()
+        .find(too_long)
+        .unwrap_or(("event_type", draft.event_type));
+    let message = format!(
+        "{name} has {} bytes; up to {LONGEST_ID} are taken",
+        text.len()
+    );
+    Err(Flaw::new(Code::IdTooLong, name.as_bytes(), message))
 }

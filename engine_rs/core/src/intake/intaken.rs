@@ -27,14 +27,15 @@ pub struct Intaken {
 }
 
 impl Intaken {
-    pub(super) fn new(owner: &Owner, sequence: Option<u64>, frames_bytes: usize) -> Self {
+    /// `body_bytes`: of the request; its records take about twice as much, with their hashes and all that enrichment adds.
+    pub(super) fn new(owner: &Owner, sequence: Option<u64>, body_bytes: usize) -> Self {
         Self {
             project_id: owner.project_id.clone(),
             key_hash: owner.key_hash.clone(),
             sequence,
             accepted: 0,
             rejections: Vec::new(),
-            frames: Vec::with_capacity(frames_bytes),
+            frames: Vec::with_capacity(body_bytes * 2),
         }
     }
 

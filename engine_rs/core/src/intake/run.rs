@@ -106,7 +106,7 @@ impl<'r> Run<'r> {
             if taken.events() == options.max_events {
                 return Err(too_many(options.max_events));
             }
-            self.take_one(found, &mut draft, sections, arena, memory, &mut taken);
+            self.take_one(found, draft, sections, arena, memory, &mut taken);
         }
         if taken.events() == 0 {
             return Err(RequestError::new(
@@ -120,10 +120,10 @@ impl<'r> Run<'r> {
     fn take_one<'e>(
         &'e self,
         found: Found<'_>,
-        draft: &mut Draft<'e>,
+        draft: Draft<'e>,
         sections: &'e Sections,
         arena: &'e Arena,
-        memory: &mut Memory,
+        memory: &'e mut Memory,
         taken: &mut Intaken,
     ) {
         let event_id = draft.event.text(Text::EventId);

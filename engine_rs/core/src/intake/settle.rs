@@ -2,14 +2,13 @@
 
 use super::Intake;
 use super::content::{Content, check_lengths, made_up_id};
+use super::landing::{Landings, enrich_page};
+use super::memo::Memo;
 use super::run::Run;
 use crate::enrich::Arena;
-use crate::enrich::campaign::Campaign;
-use crate::enrich::channel::{Arrival, Channel};
 use crate::enrich::clock::{self, ClockError, Times};
 use crate::enrich::geo::Place;
 use crate::enrich::ip;
-use crate::enrich::page::Url;
 use crate::enrich::user_agent::UserAgent;
 use crate::event::{Event, EventType, Text};
 use crate::record::{dedupe_key, visitor_key};
@@ -52,8 +51,8 @@ impl<'e> Origin<'e> {
 #[derive(Default)]
 pub(super) struct Memory {
     content: Content,
-    /// The last user agent and what it says: most requests have only one.
-    last_agent: Option<(Vec<u8>, Arc<UserAgent>)>,
+    landings: Landings,
+    agents: Memo<Arc<UserAgent>, 64>,
 }
 
 impl Run<'_> {
@@ -63,24 +62,26 @@ impl Run<'_> {
     /// What is wrong with the event; `out` is as it was.
     pub(super) fn settle<'e>(
         &'e self,
-        draft: &mut Draft<'e>,
+        mut draft: Draft<'e>,
         sections: &'e Sections,
         index: u32,
         arena: &'e Arena,
-        memory: &mut Memory,
+        memory: &'e mut Memory,
         out: &mut Vec<u8>,
     ) -> Result<(), Box<Flaw>> {
-        check_lengths(draft)?;
-        name(draft)?;
-        place_click(draft)?;
-        self.identify(draft, sections, index, arena, &mut memory.content)?;
-        let mut event = std::mem::take(&mut draft.event);
-        self.correct_clock(&mut event, draft)?;
+        check_lengths(&draft)?;
+        name(&mut draft)?;
+        place_click(&mut draft)?;
+        self.identify(&mut draft, sections, index, arena, &mut memory.content)?;
+        self.correct_clock(&mut draft)?;
+        let mut event = draft.event;
         self.fill_defaults(&mut event);
-        enrich_page(&mut event, arena);
+        enrich_page(&mut event, arena, &mut memory.landings);
         self.locate(&mut event, arena);
-        let agent = self.agent(event.text(Text::UserAgent), memory);
-        describe_agent(&mut event, &agent);
+        let header = event.text(Text::UserAgent);
+        let agents = &self.intake.user_agents;
+        let agent = memory.agents.get([header, b""], || agents.parse(header));
+        describe_agent(&mut event, agent);
         event.consent_granted = &sections.consent_granted;
         event.consent_denied = &sections.consent_denied;
         event.properties = &sections.properties.out;
@@ -128,7 +129,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn correct_clock(&self, event: &mut Event<'_>, draft: &Draft<'_>) -> Result<(), Box<Flaw>> {
+    fn correct_clock(&self, draft: &mut Draft<'_>) -> Result<(), Box<Flaw>> {
         let sent_at_ms = draft.sent_at_ms.or(self.envelope.sent_at_ms);
         let history = self.sender.request.history || self.envelope.history;
         let corrected = clock::correct(Times {
@@ -140,6 +141,7 @@ impl Run<'_> {
             future_limit_ms: self.intake.options.future_limit_ms,
         })
         .map_err(wrong_time)?;
+        let event = &mut draft.event;
         event.timestamp_ms = corrected.timestamp_ms;
         event.flags.clock_skewed = corrected.skewed;
         event.flags.historical = history;
@@ -166,17 +168,6 @@ impl Run<'_> {
             return self.sender.origin.put(event);
         }
         self.intake.origin(said, arena).put(event);
-    }
-
-    fn agent(&self, header: &[u8], memory: &mut Memory) -> Arc<UserAgent> {
-        match &memory.last_agent {
-            Some((text, agent)) if text == header => Arc::clone(agent),
-            _ => {
-                let agent = self.intake.user_agents.parse(header);
-                memory.last_agent = Some((header.to_vec(), Arc::clone(&agent)));
-                agent
-            }
-        }
     }
 }
 
@@ -218,49 +209,6 @@ fn wrong_time(error: ClockError) -> Box<Flaw> {
         ClockError::OutOfRange => Code::TimestampOutOfRange,
     };
     Flaw::new(code, b"timestamp", error.to_string())
-}
-
-fn enrich_page<'e>(event: &mut Event<'e>, arena: &'e Arena) {
-    let url = Url::parse(event.text(Text::PageUrl), arena);
-    let referrer = Url::parse(event.text(Text::PageReferrer), arena);
-    event.set(Text::PageHost, url.host);
-    event.set(Text::ReferrerHost, referrer.host);
-    if event.text(Text::PagePath).is_empty() {
-        event.set(Text::PagePath, url.path);
-    }
-    let campaign = campaign(event, url.query, arena);
-    event.campaign = campaign.hash();
-    let arrival = Arrival {
-        campaign,
-        referrer_host: referrer.host,
-        page_host: url.host,
-    };
-    let is_known = !(url.host.is_empty() && referrer.host.is_empty() && campaign.is_empty());
-    if is_known {
-        let channel = Channel::of(&arrival, arena);
-        event.set(Text::Channel, channel.name().as_bytes());
-    }
-}
-
-/// The campaign as the client names it, the rest as the page's URL does.
-fn campaign<'e>(event: &mut Event<'e>, query: &'e [u8], arena: &'e Arena) -> Campaign<'e> {
-    let mut campaign = Campaign::of_query(query, arena);
-    for (text, field) in [
-        (Text::UtmSource, &mut campaign.source),
-        (Text::UtmMedium, &mut campaign.medium),
-        (Text::UtmCampaign, &mut campaign.name),
-        (Text::UtmTerm, &mut campaign.term),
-        (Text::UtmContent, &mut campaign.content),
-    ] {
-        if event.text(text).is_empty() {
-            event.set(text, field);
-        } else {
-            *field = event.text(text);
-        }
-    }
-    event.set(Text::ClickIdType, campaign.click_id_type);
-    event.set(Text::ClickId, campaign.click_id);
-    campaign
 }
 
 fn describe_agent<'e>(event: &mut Event<'e>, agent: &'e UserAgent) {

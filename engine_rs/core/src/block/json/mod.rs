@@ -16,6 +16,7 @@ use std::collections::HashMap;
 use self::dynamic::Dynamic;
 use self::kind::Limits;
 use super::native::{Column, Put};
+use crate::text;
 use crate::value::Entries;
 use crate::varint;
 
@@ -101,7 +102,7 @@ impl Json {
         let mut before = None;
         for (name, value) in entries {
             let number = match self.paths.get(guess as usize) {
-                Some(path) if *path.name == *name => guess,
+                Some(path) if text::equal(&path.name, name) => guess,
                 _ => self.find(name, before),
             };
             let path = &mut self.paths[number as usize];

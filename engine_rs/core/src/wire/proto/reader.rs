@@ -1,5 +1,6 @@
 //! Fields of protobuf messages, off the front of a slice.
 
+use crate::text;
 use crate::varint;
 use crate::verdict::{Code, Flaw};
 
@@ -125,7 +126,7 @@ impl<'b> Reader<'b> {
     #[inline]
     pub fn text(&mut self, path: &'static str) -> Result<&'b [u8], Malformed> {
         let text = self.bytes()?;
-        if is_utf8(text) {
+        if text::is_utf8(text) {
             Ok(text)
         } else {
             Err(Malformed::Utf8(path))
@@ -163,10 +164,4 @@ impl<'b> Reader<'b> {
         }
         Ok(())
     }
-}
-
-/// Most texts are short and ASCII, for which this is faster than a call.
-#[inline]
-fn is_utf8(text: &[u8]) -> bool {
-    text.is_ascii() || simdutf8::basic::from_utf8(text).is_ok()
 }
