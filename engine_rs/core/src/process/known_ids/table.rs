@@ -1,18 +1,18 @@
-//! Ids in memory: a hash table of groups of eight places, which grows by an eighth.
+//! Ids in memory: a hash table of groups of eight places, which grows by a sixth.
 //!
 //! A key's group is its share of all groups, so there may be any number of them. Each place has a tag, seven bits of the key
-//! or 0 where it is free, and a group's tags are one word: a search looks at eight tags at once, and at entries only where
-//! the tag is right. Where a group is full, the next one takes what comes. Nothing is ever removed but by making the table
-//! anew, so a search ends at the first group with a free place.
+//! or 0 where it is free: a search looks at a group's eight tags as one word, and at entries only where the tag is right.
+//! Where a group is full, the next one takes what comes. Nothing is ever removed but by making the table anew, so a search
+//! ends at the first group with a free place.
 
 use super::entry::{Entry, Key, Window};
 use super::prefetch::prefetch;
 
 /// Places of a group.
 const GROUP: usize = 8;
-/// Taken places in a hundred: where a table is made anew because it is full, and after that.
+/// Taken places in a hundred: where a table is made anew because it is full, and after that. One place is always free.
 const FULL: usize = 87;
-const ROOMY: usize = 77;
+const ROOMY: usize = 74;
 /// Tables of fewer groups grow by differing steps, so that larger ones do not all grow at once.
 const SMALL: usize = 64;
 
@@ -22,14 +22,20 @@ const HIGH: u64 = EACH << 7;
 /// Some of the known ids: those of one [`Key::table`].
 #[derive(Debug)]
 pub struct Table {
-    tags: Vec<u64>,
-    entries: Vec<[Entry; GROUP]>,
+    groups: Vec<Group>,
     count: usize,
     rebuilt_hour: u8,
 }
 
-/// The number of a place.
-type Place = usize;
+/// Eight places, free from some place on.
+#[derive(Debug, Clone, Copy, Default)]
+struct Group {
+    tags: [u8; GROUP],
+    entries: [Entry; GROUP],
+}
+
+/// Group and number in it.
+type Place = (usize, usize);
 
 impl Default for Table {
     fn default() -> Self {
@@ -40,8 +46,7 @@ impl Default for Table {
 impl Table {
     fn with_groups(groups: usize) -> Self {
         Self {
-            tags: vec![0; groups],
-            entries: vec![[Entry::default(); GROUP]; groups],
+            groups: vec![Group::default(); groups],
             count: 0,
             rebuilt_hour: 0,
         }
@@ -50,84 +55,125 @@ impl Table {
     /// Where the entry of this key is, or where to [`insert`](Self::insert) it.
     #[inline]
     pub fn find(&self, key: Key) -> Result<Place, Place> {
-        let mut group = key.part(self.tags.len());
+        let mut index = key.part(self.groups.len());
         loop {
-            let tags = self.tags[group];
-            let mut same = equal(tags, key.tag());
-            while same != 0 {
-                let place = lowest(same);
-                if self.entries[group][place].is_of(key) {
-                    return Ok(group * GROUP + place);
-                }
-                same &= same - 1;
+            let group = &self.groups[index];
+            if let Some(place) = group.find(key) {
+                return Ok((index, place));
             }
-            let free = !tags & HIGH;
-            if free != 0 {
-                return Err(group * GROUP + lowest(free));
+            if let Some(place) = group.free() {
+                return Err((index, place));
             }
-            group = (group + 1) % self.tags.len();
+            index = self.after(index);
+        }
+    }
+
+    #[inline]
+    fn after(&self, index: usize) -> usize {
+        if index + 1 == self.groups.len() {
+            0
+        } else {
+            index + 1
         }
     }
 
     /// Begins to load what [`find`](Self::find) looks at first.
     #[inline]
     pub fn prefetch(&self, key: Key) {
-        let group = key.part(self.tags.len());
-        prefetch(&self.tags[group]);
-        prefetch(&self.entries[group]);
+        prefetch(&self.groups[key.part(self.groups.len())]);
     }
 
     /// The entry at a place.
     #[inline]
-    pub fn entry_mut(&mut self, place: Place) -> &mut Entry {
-        &mut self.entries[place / GROUP][place % GROUP]
+    pub fn entry_mut(&mut self, (index, place): Place) -> &mut Entry {
+        &mut self.groups[index].entries[place]
     }
 
     /// Adds the entry of `key` at the place where it was not found. A table that is full forgets what is outside `window`,
     /// and grows if that does not help.
     #[inline]
     pub fn insert(&mut self, mut place: Place, key: Key, entry: Entry, window: Window) {
-        if self.count * 100 >= self.tags.len() * GROUP * FULL {
+        if self.count * 100 >= self.groups.len() * GROUP * FULL {
             self.rebuild(window);
-            place = self.find(key).unwrap_or_else(|place| place);
+            place = self.free(key);
         }
         self.put(place, key.tag(), entry);
     }
 
     #[inline]
-    fn put(&mut self, place: Place, tag: u8, entry: Entry) {
-        self.tags[place / GROUP] |= u64::from(tag) << (place % GROUP * 8);
-        *self.entry_mut(place) = entry;
+    fn put(&mut self, (index, place): Place, tag: u8, entry: Entry) {
+        let group = &mut self.groups[index];
+        group.tags[place] = tag;
+        group.entries[place] = entry;
         self.count += 1;
     }
 
     /// Makes the table anew of the entries inside `window`, with room for more.
     #[cold]
     pub fn rebuild(&mut self, window: Window) {
-        let kept = || self.entries().filter(|(_, entry)| window.has(entry));
-        let groups = kept().count() * 100 / (self.load_to_begin_with() * GROUP) + 1;
-        let mut anew = Self::with_groups(groups);
-        for (tag, entry) in kept() {
-            let place = anew.free(entry.key(0, tag));
-            anew.put(place, tag, *entry);
+        let kept = self
+            .entries()
+            .filter(|(_, entry)| window.has(entry))
+            .count();
+        let groups = kept * 100 / (self.load_to_begin_with() * GROUP) + 1;
+        if groups < self.groups.len() {
+            self.copy(groups, window);
+        } else {
+            self.spread(groups, window);
         }
-        anew.rebuilt_hour = window.hour;
-        *self = anew;
+        self.rebuilt_hour = window.hour;
+    }
+
+    /// Takes the entries inside `window` into new memory.
+    fn copy(&mut self, groups: usize, window: Window) {
+        let old = std::mem::replace(self, Self::with_groups(groups));
+        for (tag, entry) in old.entries().filter(|(_, entry)| window.has(entry)) {
+            self.put(self.free(entry.key(0, tag)), tag, *entry);
+        }
+    }
+
+    /// Spreads the entries inside `window` over more groups, without a second table beside this one: from the last group
+    /// to the first, each entry is moved to where no entry waits any more for being moved itself.
+    fn spread(&mut self, groups: usize, window: Window) {
+        let waiting = self.groups.len();
+        self.groups.reserve_exact(groups - waiting);
+        self.groups.resize(groups, Group::default());
+        self.count = 0;
+        let mut left_over = Vec::new();
+        for index in (0..waiting).rev() {
+            let group = std::mem::take(&mut self.groups[index]);
+            for (tag, entry) in group.entries().filter(|(_, entry)| window.has(entry)) {
+                let key = entry.key(0, tag);
+                let (home, place) = (key.part(groups), self.free(key));
+                if index <= home && home <= place.0 {
+                    self.put(place, tag, *entry);
+                } else {
+                    left_over.push((tag, *entry));
+                }
+            }
+        }
+        for (tag, entry) in left_over {
+            self.put(self.free(entry.key(0, tag)), tag, entry);
+        }
     }
 
     /// The first free place for a key.
     #[inline]
     fn free(&self, key: Key) -> Place {
-        let mut group = key.part(self.tags.len());
-        while self.tags[group] & HIGH == HIGH {
-            group = (group + 1) % self.tags.len();
+        let mut index = key.part(self.groups.len());
+        loop {
+            if let Some(place) = self.groups[index].free() {
+                return (index, place);
+            }
+            index = self.after(index);
         }
-        group * GROUP + lowest(!self.tags[group] & HIGH)
     }
 
     fn load_to_begin_with(&self) -> usize {
         match self.entries().next() {
-            Some((tag, _)) if self.tags.len() < SMALL => ROOMY + usize::from(tag) % (FULL - ROOMY),
+            Some((tag, _)) if self.groups.len() < SMALL => {
+                ROOMY + usize::from(tag) % (FULL - ROOMY)
+            }
             _ => ROOMY,
         }
     }
@@ -139,9 +185,7 @@ impl Table {
 
     /// The entries and their tags.
     pub fn entries(&self) -> impl Iterator<Item = (u8, &Entry)> {
-        let tags = self.tags.iter().flat_map(|tags| tags.to_le_bytes());
-        let entries = self.entries.iter().flatten();
-        tags.zip(entries).filter(|(tag, _)| *tag != 0)
+        self.groups.iter().flat_map(Group::entries)
     }
 
     /// How many ids are remembered.
@@ -151,8 +195,35 @@ impl Table {
 
     /// Heap bytes held.
     pub fn heap_bytes(&self) -> usize {
-        self.tags.capacity() * size_of::<u64>()
-            + self.entries.capacity() * size_of::<[Entry; GROUP]>()
+        self.groups.capacity() * size_of::<Group>()
+    }
+}
+
+impl Group {
+    /// The place of the entry of this key.
+    #[inline]
+    fn find(&self, key: Key) -> Option<usize> {
+        let mut same = equal(u64::from_le_bytes(self.tags), key.tag());
+        while same != 0 {
+            let place = lowest(same);
+            if self.entries[place].is_of(key) {
+                return Some(place);
+            }
+            same &= same - 1;
+        }
+        None
+    }
+
+    /// The first free place.
+    #[inline]
+    fn free(&self) -> Option<usize> {
+        let free = !u64::from_le_bytes(self.tags) & HIGH;
+        (free != 0).then(|| lowest(free))
+    }
+
+    fn entries(&self) -> impl Iterator<Item = (u8, &Entry)> {
+        let taken = self.tags.into_iter().take_while(|&tag| tag != 0);
+        taken.zip(&self.entries)
     }
 }
 
