@@ -113,7 +113,7 @@ struct Change {
 struct Conclusion {
     project: Shared,
     visitor: u128,
-    identity: Shared,
+    identity: Box<[u8]>,
     anonymous: bool,
     session_id: u128,
     derived: Derived,

@@ -22,6 +22,13 @@ impl IdleQueue {
             .push(visitor);
     }
 
+    /// Heap bytes held.
+    pub fn heap_bytes(&self) -> usize {
+        let seconds = self.0.len() * size_of::<(i64, Vec<u128>)>();
+        let entries: usize = self.0.values().map(Vec::capacity).sum();
+        seconds + entries * size_of::<u128>()
+    }
+
     /// Takes the visitors that are due, sorted, so that what follows does not depend on how they were queued.
     pub fn take_due(&mut self, now_ms: i64) -> Vec<u128> {
         let later = self.0.split_off(&(now_ms.div_euclid(1000) + 1));

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`processor`] | the chain: one batch through everything |
 //! | [`known_ids`] | dedupe |
+//! | [`visitors`] | who is remembered |
 //! | [`visitor`] | what is remembered of a visitor, made of the four below |
 //! | [`timeline`], [`moments`] | sessions cut from times |
 //! | [`session_changes`] | which session overtaken session ids stand for |
@@ -27,6 +28,7 @@ pub mod rules;
 pub mod session_changes;
 pub mod timeline;
 pub mod visitor;
+pub mod visitors;
 
 #[cfg(test)]
 mod tests;

@@ -3,16 +3,15 @@
 use super::blocks::{Blocks, Collector};
 use super::idle::IdleQueue;
 use super::known_ids::{Known, KnownIds};
-use super::pool::{Pool, Shared};
+use super::pool::Pool;
 use super::rebuild::Restore;
 use super::rules::RuleBook;
 use super::visitor::{Place, Visitor};
+use super::visitors::Visitors;
 use crate::block::{Assigned, EventsBlock};
 use crate::event::{Event, Text};
 use crate::journal::{Batch, Entry};
 use crate::record::{self, Kind, Record};
-use hashbrown::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 /// Dedupe, sessions, rage clicks and abandonment: a pure function of its state and a batch.
@@ -33,29 +32,6 @@ pub struct Processor {
 
 /// How many records before its turn the memory that a record's dedupe looks at begins to be loaded.
 const AHEAD: usize = 16;
-
-/// Visitors by key. The keys are hashes already.
-pub(super) type Visitors = HashMap<u128, Visitor, BuildHasherDefault<KeyHasher>>;
-
-/// Takes the low half of a key that is a hash.
-#[derive(Debug, Default)]
-pub(super) struct KeyHasher(u64);
-
-impl Hasher for KeyHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        self.0 = bytes
-            .iter()
-            .fold(self.0, |hash, &byte| hash.rotate_left(8) ^ u64::from(byte));
-    }
-
-    fn write_u128(&mut self, key: u128) {
-        self.0 = key as u64;
-    }
-}
 
 /// What a processor holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -174,10 +150,9 @@ impl Processor {
             Known::Duplicate => return collector.duplicate(),
             Known::Collision => return collector.collision(event, position),
         }
-        let visitor = self
+        let mut visitor = self
             .visitors
-            .entry(event.visitor)
-            .or_insert_with(|| meet(event, &mut self.pool));
+            .meet(event.visitor, || meet(event, &mut self.pool));
         let was_recut = visitor.is_recut();
         let place = visitor.observe(event, rules, &mut self.pool, collector);
         if visitor.is_recut() && !was_recut {
@@ -185,8 +160,9 @@ impl Processor {
         }
         // Their entry, if they have one, is looked at in time unless they were told to be idle.
         if visitor.due_ms > visitor.next_due_ms(rules) || visitor.due_ms == i64::MIN {
-            self.idle.push(visitor, rules);
+            self.idle.push(&mut visitor, rules);
         }
+        drop(visitor);
         let start_ms = match place {
             Place::Late => None,
             Place::Session(start_ms) => Some(start_ms),
@@ -205,7 +181,7 @@ impl Processor {
 
     fn tell_recut(&mut self, collector: &mut Collector) {
         for key in self.recut.drain(..) {
-            if let Some(visitor) = self.visitors.get_mut(&key) {
+            if let Some(mut visitor) = self.visitors.get_mut(key) {
                 visitor.tell_recut(collector);
             }
         }
@@ -215,7 +191,7 @@ impl Processor {
     fn advance(&mut self, now_ms: i64, collector: &mut Collector) {
         self.clock_ms = now_ms;
         for key in self.idle.take_due(now_ms) {
-            let Some(visitor) = self.visitors.get_mut(&key) else {
+            let Some(mut visitor) = self.visitors.get_mut(key) else {
                 continue;
             };
             if visitor.due_ms > now_ms {
@@ -226,9 +202,10 @@ impl Processor {
                 visitor.end(collector);
             }
             if visitor.next_due_ms(rules) > now_ms {
-                self.idle.push(visitor, rules);
+                self.idle.push(&mut visitor, rules);
             } else {
-                self.visitors.remove(&key);
+                drop(visitor);
+                self.visitors.forget(key);
             }
         }
         let hours = self.rules.greatest(|rules| rules.dedupe_hours);
@@ -241,13 +218,8 @@ impl Processor {
         Holdings {
             known_ids: self.known.count(),
             known_ids_bytes: self.known.heap_bytes(),
-            visitors: self.visitors.len(),
-            visitors_bytes: self.visitors.allocation_size()
-                + self
-                    .visitors
-                    .values()
-                    .map(Visitor::heap_bytes)
-                    .sum::<usize>(),
+            visitors: self.visitors.count(),
+            visitors_bytes: self.visitors.heap_bytes() + self.idle.heap_bytes(),
         }
     }
 
@@ -256,10 +228,10 @@ impl Processor {
             return;
         };
         restore.finish(&mut self.visitors, &self.rules, self.clock_ms);
-        for visitor in self.visitors.values_mut() {
+        self.visitors.each_mut(|visitor| {
             let rules = self.rules.of(&visitor.project);
             self.idle.push(visitor, rules);
-        }
+        });
     }
 
     pub(super) fn restore_parts(
@@ -292,7 +264,7 @@ fn meet(event: &Event<'_>, pool: &mut Pool) -> Visitor {
     Visitor::new(
         event.visitor,
         pool.get(event.text(Text::ProjectId)),
-        Shared::from(identity),
+        identity,
         anonymous,
     )
 }

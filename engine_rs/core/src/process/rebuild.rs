@@ -3,10 +3,11 @@
 use super::abandonment::{Mark, Step};
 use super::native_rows::{self, Column, NativeError};
 use super::pool::Shared;
-use super::processor::{Processor, Visitors};
+use super::processor::Processor;
 use super::rage_clicks::Click;
 use super::rules::RuleBook;
 use super::visitor::{Footprint, Visitor, join_page};
+use super::visitors::Visitors;
 use crate::event::EventType;
 use crate::record;
 use hashbrown::HashMap;
@@ -147,9 +148,9 @@ impl Processor {
                 let identity = columns[if anonymous { 2 } else { 3 }].text(row);
                 let key = columns[0].uuid(row);
                 let project = pool.get(columns[1].text(row));
-                let mut visitor = Visitor::new(key, project, Shared::from(identity), anonymous);
+                let mut visitor =
+                    visitors.meet(key, || Visitor::new(key, project, identity, anonymous));
                 visitor.last_received_ms = columns[4].number(row) as i64;
-                visitors.insert(key, visitor);
             }
         })
     }
@@ -175,7 +176,7 @@ impl Processor {
         let (_, visitors, pool, _, _) = self.restore_parts();
         native_rows::each_block(native, 12, |columns, rows| {
             for row in 0..rows {
-                let Some(visitor) = visitors.get_mut(&columns[0].uuid(row)) else {
+                let Some(mut visitor) = visitors.get_mut(columns[0].uuid(row)) else {
                     continue;
                 };
                 let page = join_page(columns[5].text(row), columns[6].text(row), pool);
@@ -244,7 +245,7 @@ impl Restore {
     /// Cuts the sessions of every visitor from their events.
     pub(super) fn finish(self, visitors: &mut Visitors, rules: &RuleBook, clock_ms: i64) {
         for (key, mut moments) in self.moments {
-            let Some(visitor) = visitors.get_mut(&key) else {
+            let Some(mut visitor) = visitors.get_mut(key) else {
                 continue;
             };
             moments.sort_unstable();
@@ -253,9 +254,9 @@ impl Restore {
                 visitor.restore_event(time_ms, campaign, session_start_ms, rules.of(&project));
             }
         }
-        for visitor in visitors.values_mut() {
+        visitors.each_mut(|visitor| {
             let project = visitor.project.clone();
             visitor.restored(clock_ms, rules.of(&project));
-        }
+        });
     }
 }

@@ -134,6 +134,15 @@ impl Rules {
         Ok(self)
     }
 
+    /// The part of `campaign` that sessions are cut by, 0 for none.
+    pub(super) fn campaign(&self, campaign: u64) -> u64 {
+        if self.session_new_campaign {
+            campaign
+        } else {
+            0
+        }
+    }
+
     pub(super) fn timeout_ms(&self) -> i64 {
         i64::from(self.session_timeout_s) * 1000
     }

@@ -12,29 +12,130 @@ pub struct Span {
 }
 
 /// A session id that events were written with, and what `session_changes` says about it.
-#[derive(Debug, Clone)]
-pub struct Issued {
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Issued {
     /// The session start that the id was made of.
-    pub start_ms: i64,
+    start_ms: i64,
     first_ms: i64,
     last_ms: i64,
     told: Vec<Span>,
 }
 
-/// The session ids that a visitor's events were written with, in order of their session starts.
+/// The session ids that a visitor's events were written with.
+///
+/// Mostly these are just the ids of the sessions as they are; then nothing is kept.
 #[derive(Debug, Clone, Default)]
-pub struct IssuedIds(Vec<Issued>);
+pub struct IssuedIds(Option<Box<Kept>>);
+
+/// The ids in order of their session starts.
+#[derive(Debug, Clone, Default)]
+struct Kept {
+    ids: Vec<Issued>,
+    /// Times between which sessions were cut anew, and what follows is still to be told.
+    recut_ms: Option<(i64, i64)>,
+}
 
 impl IssuedIds {
+    /// To be called before the sessions of `timeline` may be cut anew.
+    pub fn keep(&mut self, timeline: &Timeline) {
+        if self.0.is_none() {
+            let ids = timeline.sessions().iter().map(Issued::of).collect();
+            self.0 = Some(Box::new(Kept {
+                ids,
+                recut_ms: None,
+            }));
+        }
+    }
+
     /// An event of `time_ms` is written with the session that starts at `start_ms`.
     pub fn issue(&mut self, start_ms: i64, time_ms: i64) {
-        let at = self.0.partition_point(|issued| issued.start_ms < start_ms);
-        match self.0.get_mut(at) {
+        if let Some(kept) = &mut self.0 {
+            kept.issue(start_ms, time_ms);
+        }
+    }
+
+    /// After a restart: an event of `time_ms` was written with the session that starts at `start_ms`.
+    pub fn restore(&mut self, start_ms: i64, time_ms: i64) {
+        self.0.get_or_insert_default().issue(start_ms, time_ms);
+    }
+
+    /// Sessions in `from_ms..=to_ms` were cut anew.
+    pub fn note_recut(&mut self, from_ms: i64, to_ms: i64) {
+        let kept = self.0.get_or_insert_default();
+        let (first_ms, last_ms) = kept.recut_ms.unwrap_or((from_ms, to_ms));
+        kept.recut_ms = Some((first_ms.min(from_ms), last_ms.max(to_ms)));
+    }
+
+    /// Whether sessions were cut anew since the last [`tell`](Self::tell).
+    pub fn is_recut(&self) -> bool {
+        self.0.as_ref().is_some_and(|kept| kept.recut_ms.is_some())
+    }
+
+    /// Hands `change` what is now to be told otherwise, as (id's session start, span, whether it stands).
+    pub fn tell(&mut self, timeline: &Timeline, change: impl FnMut(i64, Span, bool)) {
+        let Some(kept) = &mut self.0 else {
+            return;
+        };
+        if let Some((from_ms, to_ms)) = kept.recut_ms.take() {
+            kept.tell(timeline, from_ms, to_ms, change);
+        }
+        self.tidy(timeline);
+    }
+
+    /// After a restart: what the timeline implies has been told before.
+    pub fn restore_told(&mut self, timeline: &Timeline) {
+        for issued in self.0.iter_mut().flat_map(|kept| &mut kept.ids) {
+            issued.told = issued.spans(timeline);
+        }
+        self.tidy(timeline);
+    }
+
+    /// Forgets ids whose events all lie before the sessions of `timeline`.
+    pub fn prune(&mut self, timeline: &Timeline) {
+        let start_ms = timeline
+            .sessions()
+            .first()
+            .map_or(i64::MIN, |first| first.start_ms);
+        if let Some(kept) = &mut self.0 {
+            kept.ids.retain(|issued| issued.last_ms >= start_ms);
+        }
+        self.tidy(timeline);
+    }
+
+    /// Keeps nothing where the ids are those of the sessions.
+    fn tidy(&mut self, timeline: &Timeline) {
+        let sessions = timeline.sessions();
+        let is_implied = self.0.as_ref().is_some_and(|kept| {
+            kept.recut_ms.is_none()
+                && kept.ids.len() == sessions.len()
+                && (kept.ids.iter().zip(sessions))
+                    .all(|(issued, session)| *issued == Issued::of(session))
+        });
+        if is_implied {
+            self.0 = None;
+        }
+    }
+
+    /// Heap bytes held.
+    pub fn heap_bytes(&self) -> usize {
+        self.0.as_ref().map_or(0, |kept| {
+            let told: usize = kept.ids.iter().map(|issued| issued.told.capacity()).sum();
+            size_of::<Kept>() + kept.ids.capacity() * size_of::<Issued>() + told * size_of::<Span>()
+        })
+    }
+}
+
+impl Kept {
+    fn issue(&mut self, start_ms: i64, time_ms: i64) {
+        let at = self
+            .ids
+            .partition_point(|issued| issued.start_ms < start_ms);
+        match self.ids.get_mut(at) {
             Some(issued) if issued.start_ms == start_ms => {
                 issued.first_ms = issued.first_ms.min(time_ms);
                 issued.last_ms = issued.last_ms.max(time_ms);
             }
-            _ => self.0.insert(
+            _ => self.ids.insert(
                 at,
                 Issued {
                     start_ms,
@@ -46,9 +147,7 @@ impl IssuedIds {
         }
     }
 
-    /// After the sessions in `from_ms..=to_ms` were cut anew: hands `change` what is now to be told otherwise, as
-    /// (id's session start, span, whether it stands).
-    pub fn recut(
+    fn tell(
         &mut self,
         timeline: &Timeline,
         from_ms: i64,
@@ -56,7 +155,7 @@ impl IssuedIds {
         mut change: impl FnMut(i64, Span, bool),
     ) {
         for issued in self
-            .0
+            .ids
             .iter_mut()
             .filter(|issued| issued.first_ms <= to_ms && issued.last_ms >= from_ms)
         {
@@ -72,26 +171,19 @@ impl IssuedIds {
             issued.told = spans;
         }
     }
-
-    /// After a restart: what the timeline implies has been told before.
-    pub fn restore_told(&mut self, timeline: &Timeline) {
-        for issued in &mut self.0 {
-            issued.told = issued.spans(timeline);
-        }
-    }
-
-    /// Forgets ids whose events all lie before `start_ms`.
-    pub fn prune(&mut self, start_ms: i64) {
-        self.0.retain(|issued| issued.last_ms >= start_ms);
-    }
-
-    /// Heap bytes held.
-    pub fn heap_bytes(&self) -> usize {
-        self.0.capacity() * size_of::<Issued>()
-    }
 }
 
 impl Issued {
+    /// The id of a session whose events were all written with it.
+    fn of(session: &Session) -> Self {
+        Self {
+            start_ms: session.start_ms,
+            first_ms: session.start_ms,
+            last_ms: session.end_ms,
+            told: Vec::new(),
+        }
+    }
+
     /// Where its events belong now; empty where they all belong to the session of this id.
     fn spans(&self, timeline: &Timeline) -> Vec<Span> {
         let sessions = timeline.sessions();

@@ -5,6 +5,7 @@
 
 use super::moments::Moments;
 use super::rules::Rules;
+use smallvec::SmallVec;
 
 /// A session as the events known so far make it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,9 +42,14 @@ pub enum Placement {
 #[derive(Debug, Clone, Default)]
 pub struct Timeline {
     moments: Moments,
-    campaigns: Vec<(i64, u64)>,
-    sessions: Vec<Session>,
+    campaigns: Option<Box<Campaigns>>,
+    /// Mostly one.
+    sessions: SmallVec<[Session; 1]>,
 }
+
+/// The times that have campaigns, in order, and these.
+#[derive(Debug, Clone, Default)]
+struct Campaigns(Vec<(i64, u64)>);
 
 impl Timeline {
     /// The sessions, in order.
@@ -60,18 +66,35 @@ impl Timeline {
 
     /// Heap bytes held.
     pub fn heap_bytes(&self) -> usize {
-        self.moments.heap_bytes()
-            + self.campaigns.capacity() * size_of::<(i64, u64)>()
-            + self.sessions.capacity() * size_of::<Session>()
+        let campaigns = self.campaigns.as_ref().map_or(0, |campaigns| {
+            size_of::<Campaigns>() + campaigns.0.capacity() * size_of::<(i64, u64)>()
+        });
+        let sessions = if self.sessions.spilled() {
+            self.sessions.capacity() * size_of::<Session>()
+        } else {
+            0
+        };
+        self.moments.heap_bytes() + campaigns + sessions
+    }
+
+    /// Whether inserting an event can move boundaries: [`Placement::Recut`].
+    pub fn may_recut(&self, time_ms: i64, campaign: u64, rules: &Rules) -> bool {
+        self.sessions.last().is_some_and(|newest| {
+            time_ms <= newest.end_ms
+                && time_ms >= newest.end_ms - rules.lateness_ms()
+                && (rules.campaign(campaign) != 0 || self.session_around(time_ms).is_none())
+        })
+    }
+
+    /// The index of the session that has events both not after and not before `time_ms`.
+    fn session_around(&self, time_ms: i64) -> Option<usize> {
+        self.session_at(time_ms)
+            .filter(|&index| time_ms <= self.sessions[index].end_ms)
     }
 
     /// Inserts an event's time.
     pub fn insert(&mut self, time_ms: i64, campaign: u64, rules: &Rules) -> Placement {
-        let campaign = if rules.session_new_campaign {
-            campaign
-        } else {
-            0
-        };
+        let campaign = rules.campaign(campaign);
         let Some(&newest) = self.sessions.last() else {
             return self.start(time_ms, campaign);
         };
@@ -82,8 +105,7 @@ impl Timeline {
             return self.append(time_ms, campaign, newest, rules);
         }
         if campaign == 0
-            && let Some(index) = self.session_at(time_ms)
-            && time_ms <= self.sessions[index].end_ms
+            && let Some(index) = self.session_around(time_ms)
         {
             self.moments.insert(time_ms);
             return Placement::Joined(index);
@@ -127,7 +149,8 @@ impl Timeline {
             return Placement::Joined(self.session_at(time_ms).unwrap_or(first));
         }
         let to_ms = old.iter().chain(&cut).map(|session| session.end_ms).max();
-        self.sessions.splice(first..replaced, cut);
+        self.sessions.drain(first..replaced);
+        self.sessions.insert_many(first, cut);
         Placement::Recut {
             index: self.session_at(time_ms).unwrap_or(first),
             from_ms: start_ms,
@@ -174,20 +197,15 @@ impl Timeline {
         if campaign == 0 {
             return;
         }
-        match self
-            .campaigns
-            .binary_search_by_key(&time_ms, |&(time_ms, _)| time_ms)
-        {
-            Ok(index) => self.campaigns[index].1 = self.campaigns[index].1.max(campaign),
-            Err(index) => self.campaigns.insert(index, (time_ms, campaign)),
-        }
+        self.campaigns
+            .get_or_insert_default()
+            .note(time_ms, campaign);
     }
 
-    /// The campaign of a moment: of two in the same millisecond the greater hash, whatever came first.
     fn campaign_at(&self, time_ms: i64) -> u64 {
         self.campaigns
-            .binary_search_by_key(&time_ms, |&(time_ms, _)| time_ms)
-            .map_or(0, |index| self.campaigns[index].1)
+            .as_ref()
+            .map_or(0, |campaigns| campaigns.at(time_ms))
     }
 
     /// Forgets the sessions that no event inside the lateness bound of `newest_ms` can reach any more.
@@ -205,7 +223,29 @@ impl Timeline {
             .first()
             .map_or(newest_ms, |session| session.start_ms);
         self.moments.prune(start_ms);
-        self.campaigns.retain(|&(time_ms, _)| time_ms >= start_ms);
+        if let Some(campaigns) = &mut self.campaigns {
+            campaigns.0.retain(|&(time_ms, _)| time_ms >= start_ms);
+        }
+    }
+}
+
+impl Campaigns {
+    /// Of two campaigns in the same millisecond the one of the greater hash counts, whatever came first.
+    fn note(&mut self, time_ms: i64, campaign: u64) {
+        match self.index(time_ms) {
+            Ok(index) => self.0[index].1 = self.0[index].1.max(campaign),
+            Err(index) => self.0.insert(index, (time_ms, campaign)),
+        }
+    }
+
+    /// The campaign of a moment, 0 for none.
+    fn at(&self, time_ms: i64) -> u64 {
+        self.index(time_ms).map_or(0, |index| self.0[index].1)
+    }
+
+    fn index(&self, time_ms: i64) -> Result<usize, usize> {
+        self.0
+            .binary_search_by_key(&time_ms, |&(time_ms, _)| time_ms)
     }
 }
 

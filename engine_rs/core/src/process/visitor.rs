@@ -34,15 +34,13 @@ pub struct Visitor {
     /// Whose visitor.
     pub project: Shared,
     /// The anonymous id, or else the user id.
-    pub identity: Shared,
+    pub identity: Box<[u8]>,
     /// Whether `identity` is an anonymous id.
     pub anonymous: bool,
     /// Receipt of the last event, ms.
     pub last_received_ms: i64,
     /// When the idle queue looks at them next, ms; other entries are out of date.
     pub due_ms: i64,
-    /// Times between which sessions were cut anew, and `session_changes` is still to be told; see [`Self::tell_recut`].
-    recut_ms: Option<(i64, i64)>,
     ended: bool,
     timeline: Timeline,
     issued: IssuedIds,
@@ -124,15 +122,14 @@ pub fn split_page(page: &[u8]) -> (&[u8], &[u8]) {
 
 impl Visitor {
     /// A visitor of whom nothing is known yet.
-    pub fn new(key: u128, project: Shared, identity: Shared, anonymous: bool) -> Self {
+    pub fn new(key: u128, project: Shared, identity: &[u8], anonymous: bool) -> Self {
         Self {
             key,
             project,
-            identity,
+            identity: identity.into(),
             anonymous,
             last_received_ms: i64::MIN,
             due_ms: i64::MIN,
-            recut_ms: None,
             ended: false,
             timeline: Timeline::default(),
             issued: IssuedIds::default(),
@@ -156,6 +153,12 @@ impl Visitor {
         let before = self.told_at_risk(event.timestamp_ms).then(|| self.told());
         self.last_received_ms = self.last_received_ms.max(event.received_at_ms);
         self.ended = false;
+        if self
+            .timeline
+            .may_recut(event.timestamp_ms, event.campaign, rules)
+        {
+            self.issued.keep(&self.timeline);
+        }
         let placement = self
             .timeline
             .insert(event.timestamp_ms, event.campaign, rules);
@@ -189,8 +192,7 @@ impl Visitor {
         let start_ms = self.timeline.sessions()[index].start_ms;
         self.issued.issue(start_ms, time_ms);
         if let Placement::Recut { from_ms, to_ms, .. } = placement {
-            let known = self.recut_ms.unwrap_or((from_ms, to_ms));
-            self.recut_ms = Some((known.0.min(from_ms), known.1.max(to_ms)));
+            self.issued.note_recut(from_ms, to_ms);
         }
         Place::Session(start_ms)
     }
@@ -236,16 +238,13 @@ impl Visitor {
 
     /// Whether sessions were cut anew since the last [`tell_recut`](Self::tell_recut).
     pub fn is_recut(&self) -> bool {
-        self.recut_ms.is_some()
+        self.issued.is_recut()
     }
 
     /// Tells which sessions the events written before belong to now. Once a batch: what changes twice in it is told once.
     pub fn tell_recut(&mut self, changes: &mut impl Changes) {
-        let Some((from_ms, to_ms)) = self.recut_ms.take() else {
-            return;
-        };
         let mut issued = std::mem::take(&mut self.issued);
-        issued.recut(&self.timeline, from_ms, to_ms, |issued_ms, span, stands| {
+        issued.tell(&self.timeline, |issued_ms, span, stands| {
             changes.session(self, issued_ms, span, stands);
         });
         self.issued = issued;
@@ -269,7 +268,7 @@ impl Visitor {
 
     fn prune(&mut self) {
         let start_ms = self.timeline.sessions()[0].start_ms;
-        self.issued.prune(start_ms);
+        self.issued.prune(&self.timeline);
         if let Some(trail) = &mut self.trail {
             trail.clicks.prune(start_ms);
             trail.marks.prune(start_ms);
@@ -288,7 +287,7 @@ impl Visitor {
         rules: &Rules,
     ) {
         self.timeline.insert(time_ms, campaign, rules);
-        self.issued.issue(session_start_ms, time_ms);
+        self.issued.restore(session_start_ms, time_ms);
     }
 
     /// After a restart: a click or step that is in the store.
@@ -326,11 +325,15 @@ impl Visitor {
         self.last_received_ms + wait_ms
     }
 
-    /// Heap bytes held, shared texts not counted.
-    pub fn heap_bytes(&self) -> usize {
+    /// What the visitor costs, shared texts not counted.
+    pub fn bytes(&self) -> usize {
         let trail = self.trail.as_ref().map_or(0, |trail| {
             size_of::<Trail>() + trail.clicks.heap_bytes() + trail.marks.heap_bytes()
         });
-        self.identity.len() + self.timeline.heap_bytes() + self.issued.heap_bytes() + trail
+        size_of::<Self>()
+            + self.identity.len()
+            + self.timeline.heap_bytes()
+            + self.issued.heap_bytes()
+            + trail
     }
 }

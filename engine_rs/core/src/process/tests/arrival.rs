@@ -1,0 +1,110 @@
+//! How events arrive.
+
+use super::super::Processor;
+use super::sent::{START_MS, Sent, batch, rules, tick};
+use super::tables::Tables;
+use crate::event::EventType;
+use crate::record;
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+pub fn sent() -> impl Strategy<Value = Vec<Sent>> {
+    let one = (
+        0u8..3,
+        prop_oneof![0i64..115_000, 0i64..4_000],
+        0usize..8,
+        0i32..3,
+        0usize..2,
+    );
+    proptest::collection::vec(one, 1..50).prop_map(|rows| {
+        rows.into_iter()
+            .enumerate()
+            .map(|(id, (visitor, offset_ms, event_type, x, form))| Sent {
+                id,
+                visitor,
+                time_ms: START_MS + offset_ms / 100 * 100,
+                event_type: [
+                    EventType::PageView,
+                    EventType::ClickEvent,
+                    EventType::ClickEvent,
+                    EventType::ClickEvent,
+                    EventType::BookingStart,
+                    EventType::BookingComplete,
+                    EventType::FormFocus,
+                    EventType::FormSubmit,
+                ][event_type],
+                x: x * 20,
+                form: ["a", "b"][form],
+            })
+            .collect()
+    })
+}
+
+/// How events arrive: in which order, how often, in which batches, after which the processor is restarted or time passes.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    pub seed: u64,
+    pub batch_size: usize,
+    pub doubled: bool,
+    pub restart_every: usize,
+    pub tick_every: usize,
+}
+
+pub fn arrival() -> impl Strategy<Value = Arrival> {
+    (
+        any::<u64>(),
+        1usize..20,
+        any::<bool>(),
+        1usize..6,
+        1usize..6,
+    )
+        .prop_map(
+            |(seed, batch_size, doubled, restart_every, tick_every)| Arrival {
+                seed,
+                batch_size,
+                doubled,
+                restart_every,
+                tick_every,
+            },
+        )
+}
+
+pub fn run(sent: &[Sent], arrival: &Arrival) -> Tables {
+    let by_id: BTreeMap<_, _> = sent.iter().map(|sent| (sent.id(), sent.clone())).collect();
+    let mut order: Vec<(usize, &Sent)> = sent.iter().map(|sent| (0, sent)).collect();
+    if arrival.doubled {
+        order.extend(sent.iter().map(|sent| (1, sent)));
+    }
+    order.sort_by_key(|(copy, sent)| {
+        record::hash128(&[
+            &arrival.seed.to_le_bytes(),
+            &[*copy as u8],
+            &sent.id.to_le_bytes(),
+        ])
+    });
+    let mut processor = Processor::new(rules(), START_MS, 1);
+    let mut tables = Tables::default();
+    let mut now_ms = START_MS + 200_000;
+    let mut offset = 0;
+    for (number, events) in order.chunks(arrival.batch_size).enumerate() {
+        let mut payloads: Vec<_> = events
+            .iter()
+            .map(|(_, sent)| sent.payload(now_ms))
+            .collect();
+        now_ms += 1000;
+        if number % arrival.tick_every == 0 {
+            now_ms += 20_000;
+            payloads.push(tick(now_ms));
+        }
+        let blocks = processor.process(batch(offset, &payloads));
+        offset += payloads.len() as u64;
+        tables.insert(&blocks, &by_id);
+        if number % arrival.restart_every == 0 {
+            processor = Processor::new(rules(), processor.clock_ms(), processor.batch_number());
+            tables.rebuild(&mut processor);
+        }
+    }
+    let blocks = processor.process(batch(offset, &[tick(now_ms + 60_000)]));
+    tables.insert(&blocks, &by_id);
+    tables
+}

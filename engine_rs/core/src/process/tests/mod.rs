@@ -1,0 +1,192 @@
+//! The promise of this module: however events are ordered, doubled, cut into batches and interrupted by restarts, the
+//! tables say what a batch computation over the sorted events says.
+
+mod arrival;
+mod brute_force;
+mod sent;
+mod tables;
+
+use super::*;
+use crate::event::{Event, EventType, Text};
+use crate::record;
+use crate::verdict::Code;
+use arrival::{arrival, run};
+use brute_force::by_brute_force;
+use proptest::prelude::*;
+use sent::{PROJECT, START_MS, Sent, batch, rules, tick};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tables::Tables;
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+    #[test]
+    fn any_arrival_gives_what_a_batch_computation_gives(sent in arrival::sent(), arrival in arrival()) {
+        let tables = run(&sent, &arrival);
+        let (sessions, conclusions) = by_brute_force(&sent);
+        prop_assert_eq!(&tables.sessions(), &sessions);
+        prop_assert_eq!(tables.conclusions(), conclusions);
+        tables.check_sessions_of_conclusions(&sessions);
+    }
+
+    #[test]
+    fn the_same_batch_gives_the_same_bytes_also_after_a_restart(sent in arrival::sent(), cut in 0usize..50) {
+        let by_id: BTreeMap<_, _> = sent.iter().map(|sent| (sent.id(), sent.clone())).collect();
+        let payloads: Vec<_> = sent.iter().map(|sent| sent.payload(START_MS + 200_000)).collect();
+        let cut = cut.min(payloads.len());
+        let mut processor = Processor::new(rules(), START_MS, 1);
+        let mut tables = Tables::default();
+        tables.insert(&processor.process(batch(0, &payloads[..cut])), &by_id);
+        let mut again = Processor::new(rules(), processor.clock_ms(), processor.batch_number());
+        tables.rebuild(&mut again);
+        let rest = batch(cut as u64, &[&payloads[cut..], &[tick(START_MS + 500_000)]].concat());
+        let (first, second) = (processor.process(Arc::clone(&rest)), again.process(rest));
+        for table in blocks::Table::ALL {
+            prop_assert_eq!(first.block(table), second.block(table), "{}", table.name());
+        }
+    }
+}
+
+#[test]
+fn another_payload_under_a_known_id_is_a_collision_and_a_dead_letter() {
+    let mut one = Sent {
+        id: 1,
+        visitor: 1,
+        time_ms: START_MS,
+        event_type: EventType::PageView,
+        x: 0,
+        form: "",
+    };
+    let first = one.payload(START_MS);
+    one.time_ms += 1;
+    let mut other = one.payload(START_MS);
+    // The payload hash lies behind kind, times and dedupe key.
+    other[4 + 24 + 16 + 1] ^= 1;
+    let mut processor = Processor::new(rules(), START_MS, 1);
+    let blocks = processor.process(batch(0, &[first.clone(), first, other]));
+    assert_eq!(
+        (
+            blocks.stats.events,
+            blocks.stats.duplicates,
+            blocks.stats.collisions
+        ),
+        (1, 1, 1)
+    );
+    assert_eq!(blocks.rows(blocks::Table::DeadLetters), 1);
+    assert_eq!(blocks.rows(blocks::Table::Events), 1);
+}
+
+#[test]
+fn a_visitor_who_clicks_without_end_stays_cheap() {
+    let payloads: Vec<_> = (0..20_000)
+        .map(|id| Sent {
+            id,
+            visitor: 1,
+            time_ms: START_MS + id as i64 * 10,
+            event_type: EventType::ClickEvent,
+            x: 0,
+            form: "",
+        })
+        .map(|sent| sent.payload(START_MS))
+        .collect();
+    let mut processor = Processor::new(rules(), START_MS, 1);
+    let blocks = processor.process(batch(0, &payloads));
+    assert_eq!(blocks.stats.events, 20_000);
+    // One rage click for each time that the older half was forgotten.
+    assert!((15..25).contains(&blocks.derived_for_test().count()));
+    assert!(processor.holdings().visitors_bytes < 1 << 20);
+}
+
+#[test]
+fn a_backward_history_is_told_once_a_batch() {
+    let payloads: Vec<_> = (0..2_000)
+        .map(|id| Sent {
+            id,
+            visitor: 1,
+            time_ms: START_MS - id as i64 * 10,
+            event_type: EventType::PageView,
+            x: 0,
+            form: "",
+        })
+        .map(|sent| sent.payload(START_MS))
+        .collect();
+    let blocks = Processor::new(rules(), START_MS, 1).process(batch(0, &payloads));
+    assert_eq!(blocks.stats.session_changes, 1_999);
+}
+
+#[test]
+fn unreadable_records_become_dead_letters_and_the_others_go_on() {
+    let one = Sent {
+        id: 1,
+        visitor: 1,
+        time_ms: START_MS,
+        event_type: EventType::PageView,
+        x: 0,
+        form: "",
+    };
+    let mut processor = Processor::new(rules(), START_MS, 1);
+    let blocks = processor.process(batch(0, &[vec![99, 1, 2], one.payload(START_MS)]));
+    assert_eq!((blocks.stats.unreadable, blocks.stats.events), (1, 1));
+    assert_eq!(blocks.rows(blocks::Table::DeadLetters), 1);
+}
+
+#[test]
+fn rows_can_be_cut_out_again_for_a_refused_insert() {
+    let sent: Vec<_> = (0..5)
+        .map(|id| Sent {
+            id,
+            visitor: 1,
+            time_ms: START_MS + id as i64,
+            event_type: EventType::PageView,
+            x: 0,
+            form: "",
+        })
+        .collect();
+    let payloads: Vec<_> = sent.iter().map(|sent| sent.payload(START_MS)).collect();
+    let blocks = Processor::new(rules(), START_MS, 1).process(batch(0, &payloads));
+    assert_eq!(
+        blocks.slice(blocks::Table::Events, 0..5),
+        blocks.block(blocks::Table::Events)
+    );
+    let alone = Processor::new(rules(), START_MS, 1).process(batch(0, &payloads[..1]));
+    assert_eq!(
+        blocks.slice(blocks::Table::Events, 0..1),
+        alone.block(blocks::Table::Events)
+    );
+    let letter = blocks.dead_letters(&[3], Code::StoreRefused, "why");
+    assert!(letter.windows(7).any(|window| window == b"event-3"));
+    assert!(!letter.windows(7).any(|window| window == b"event-2"));
+}
+
+#[test]
+fn a_visitor_with_a_session_of_eight_events_costs_at_most_300_bytes() {
+    let mut processor = Processor::new(RuleBook::default(), START_MS, 1);
+    let mut most = 0;
+    for visitor in 0..20_000u64 {
+        let anonymous_id = format!("{:036}", visitor);
+        let payloads: Vec<_> = (0..8)
+            .map(|number| {
+                let mut event = Event {
+                    event_type: EventType::PageView,
+                    timestamp_ms: START_MS + visitor as i64 + number * 1000,
+                    received_at_ms: START_MS + visitor as i64 + number * 1000,
+                    dedupe_key: record::hash128(&[&(visitor * 8 + number as u64).to_le_bytes()]),
+                    visitor: record::visitor_key(PROJECT, anonymous_id.as_bytes(), b""),
+                    ..Event::default()
+                };
+                event.set(Text::ProjectId, PROJECT);
+                event.set(Text::AnonymousId, anonymous_id.as_bytes());
+                let mut out = Vec::new();
+                event.encode(&mut out);
+                out
+            })
+            .collect();
+        processor.process(batch(visitor * 8, &payloads));
+        let holdings = processor.holdings();
+        if holdings.visitors >= 1000 {
+            most = most.max(holdings.visitors_bytes / holdings.visitors);
+        }
+    }
+    assert_eq!(processor.holdings().visitors, 20_000);
+    assert!(most <= 300, "{most}");
+}
