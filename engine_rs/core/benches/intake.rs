@@ -4,7 +4,7 @@
 
 use bumpalo::Bump;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use prost::Message;
+use requests::{EVENTS, NOW_MS, body};
 use reviva_core::enrich::bots::Bots;
 use reviva_core::enrich::user_agent::UserAgents;
 use reviva_core::intake::{Intake, Options, Request, hash_key};
@@ -22,89 +22,11 @@ use std::hint::black_box;
 #[allow(dead_code)]
 mod proto;
 
-const EVENTS: usize = 500;
-const NOW: i64 = 1_795_350_000_000;
-
-/// One event of a repair service's site, in native JSON.
-fn json_event(number: usize) -> String {
-    let (visitor, page) = (number % 40, number % 17);
-    format!(
-        r##"{{"event_id":"01JDA8-{number:08}-7c1e","event_type":"click_event","timestamp":"2026-11-22T12:19:{:02}.{:03}Z","anonymous_id":"anon-{visitor:06}","client_session_id":"s-{visitor}","page":{{"url":"https://repair.example.com/services/{page}?ref=nav","title":"Service {page}","referrer":"https://repair.example.com/"}},"client":{{"user_agent":"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36","locale":"en-GB","viewport_width":1280,"viewport_height":720}},"element":{{"selector":"#book","text":"Book now","x":{},"y":431}},"properties":{{"service":"battery","price":{}.5,"count":{number},"member":true,"city":"Leeds","variant":"b"}}}}"##,
-        number % 60,
-        number % 1000,
-        number % 1200,
-        40 + page,
-    )
-}
-
-fn value(value: &serde_json::Value) -> proto::Value {
-    let kind = match value {
-        serde_json::Value::Bool(flag) => proto::Kind::Bool(*flag),
-        serde_json::Value::Number(number) => match number.as_i64() {
-            Some(whole) => proto::Kind::Int(whole),
-            None => proto::Kind::Double(number.as_f64().unwrap()),
-        },
-        other => proto::Kind::Text(other.as_str().unwrap().to_owned()),
-    };
-    proto::Value { kind: Some(kind) }
-}
-
-/// The same event in protobuf.
-fn proto_event(number: usize) -> proto::Event {
-    let json: serde_json::Value = serde_json::from_str(&json_event(number)).unwrap();
-    let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-    let (page, client, element) = (&json["page"], &json["client"], &json["element"]);
-    proto::Event {
-        event_id: text(&json["event_id"]),
-        event_type: text(&json["event_type"]),
-        timestamp: Some(proto::Timestamp {
-            seconds: NOW / 1000 - 60 + (number % 60) as i64,
-            nanos: (number % 1000) as i32 * 1_000_000,
-        }),
-        anonymous_id: text(&json["anonymous_id"]),
-        client_session_id: text(&json["client_session_id"]),
-        page: Some(proto::Page {
-            url: text(&page["url"]),
-            title: text(&page["title"]),
-            referrer: text(&page["referrer"]),
-            ..Default::default()
-        }),
-        client: Some(proto::Client {
-            user_agent: text(&client["user_agent"]),
-            locale: text(&client["locale"]),
-            viewport_width: 1280,
-            viewport_height: 720,
-            ..Default::default()
-        }),
-        element: Some(proto::Element {
-            selector: text(&element["selector"]),
-            text: text(&element["text"]),
-            x: Some((number % 1200) as i32),
-            y: Some(431),
-        }),
-        properties: json["properties"]
-            .as_object()
-            .unwrap()
-            .iter()
-            .map(|(key, member)| (key.clone(), value(member)))
-            .collect(),
-        ..Default::default()
-    }
-}
+#[path = "sample/requests.rs"]
+mod requests;
 
 fn bodies() -> [(Format, Vec<u8>); 2] {
-    let json: Vec<_> = (0..EVENTS).map(json_event).collect();
-    let proto = proto::IngestRequest {
-        events: (0..EVENTS).map(proto_event).collect(),
-        ..Default::default()
-    };
-    [
-        (Format::Proto, proto.encode_to_vec()),
-        (
-            Format::Json,
-            format!("{{\"events\":[{}]}}", json.join(",")).into_bytes(),
-        ),
-    ]
+    [Format::Proto, Format::Json].map(|format| (format, body(format, 0)))
 }
 
 fn read_all<'b>(mut events: impl Events<'b>, arena: &mut Bump, sections: &mut Sections) -> usize {
@@ -165,7 +87,7 @@ fn intake(bencher: &mut Criterion) {
         let request = Request {
             key: Some("key"),
             remote_ip: "203.0.113.7",
-            ..Request::new(format, NOW)
+            ..Request::new(format, NOW_MS)
         };
         group.bench_function(format.name(), |bencher| {
             bencher.iter(|| {

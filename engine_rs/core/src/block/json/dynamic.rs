@@ -138,6 +138,7 @@ impl Typed {
         self.ends[depth].push(end as u64);
     }
 
+    #[inline]
     fn put_bottom(&mut self, value: &Value<'_>) {
         if self.kind.is_nullable() {
             self.nulls.push(u8::from(*value == Value::Null));

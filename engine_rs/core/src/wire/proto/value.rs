@@ -1,6 +1,7 @@
 //! `map<string, Value>` entries, flattened into a section.
 
 use super::reader::{Malformed, Reader, fixed64, len, varint};
+use crate::text;
 use crate::value as out;
 use crate::wire::draft::Limits;
 use crate::wire::section::Section;
@@ -45,22 +46,52 @@ fn read(message: &[u8]) -> Result<Kind<'_>, Malformed> {
     Ok(kind)
 }
 
+/// Key and value of a map entry as every encoder writes it: both once, in this order, each shorter than 128 bytes.
+#[inline]
+fn split(message: &[u8]) -> Option<(&[u8], &[u8])> {
+    let [KEY_TAG, key_length @ ..0x80, rest @ ..] = message else {
+        return None;
+    };
+    let (key, rest) = rest.split_at_checked(usize::from(*key_length))?;
+    match rest {
+        [VALUE_TAG, value_length @ ..0x80, value @ ..]
+            if usize::from(*value_length) == value.len() =>
+        {
+            Some((key, value))
+        }
+        _ => None,
+    }
+}
+
+/// Key and value of any map entry; of each the last one counts.
+fn split_any(message: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
+    const KEY: u32 = KEY_TAG as u32;
+    const VALUE: u32 = VALUE_TAG as u32;
+    let (mut key, mut value) = (&[][..], &[][..]);
+    let mut reader = Reader::new(message);
+    while let Some(tag) = reader.tag()? {
+        match tag {
+            KEY => key = reader.text("a key")?,
+            VALUE => value = reader.bytes()?,
+            other => reader.skip_unknown(other, 2)?,
+        }
+    }
+    Ok((key, value))
+}
+
+const KEY_TAG: u8 = len(1) as u8;
+const VALUE_TAG: u8 = len(2) as u8;
+
 /// Takes one map entry into `section`; a null is left out.
 ///
 /// # Errors
 /// Where it is not an entry, is nested too deep, or has a number that is not finite.
 pub fn entry(message: &[u8], section: &mut Section, limits: Limits) -> Result<(), Malformed> {
-    const KEY: u32 = len(1);
-    const VALUE: u32 = len(2);
-    let (mut key, mut kind) = (&[][..], Kind::Null);
-    let mut reader = Reader::new(message);
-    while let Some(tag) = reader.tag()? {
-        match tag {
-            KEY => key = reader.text("a key")?,
-            VALUE => kind = read(reader.bytes()?).map_err(|malformed| malformed.at(key))?,
-            other => reader.skip_unknown(other, 2)?,
-        }
-    }
+    let (key, value) = match split(message) {
+        Some((key, value)) if text::is_utf8(key) => (key, value),
+        _ => split_any(message)?,
+    };
+    let kind = read(value).map_err(|malformed| malformed.at(key))?;
     match kind {
         Kind::Null => {}
         Kind::Map(map) => {
