@@ -20,6 +20,7 @@ __all__ = [
     "Processor",
     "RequestError",
     "__version__",
+    "check_schema",
     "hash_key",
     "list_codes",
 ]
@@ -78,6 +79,11 @@ class Intake:
     def set_keys(self, keys: Mapping[str, str]) -> None:
         """Replaces the API keys that are accepted: SHA-256 of the key (hex) to project id."""
 
+    def set_plans(self, plans: str) -> list[str]:
+        """Replaces the tracking plans: a JSON list of objects with ``project_id``, ``event_type``, ``mode`` (off,
+        report, enforce), ``subject`` (properties, event) and ``schema``. Returns for people what is wrong with those
+        that cannot be followed; the others are in force. Raises ``ValueError`` where it is no such list."""
+
     def decode(
         self,
         body: bytes,
@@ -112,6 +118,8 @@ class Intaken:
     events: int
     accepted: int
     rejected: int
+    violations: int
+    """Accepted events that break a tracking plan which only reports."""
     bytes: int
     """Size of the records."""
     rejected_by_code: dict[str, int]
@@ -238,7 +246,10 @@ class Blocks:
         """A block for ``dead_letters`` that keeps the given rows of ``events``, as native JSON."""
 
     stats: dict[str, int]
-    """events, duplicates, collisions, late, rejected, sessions, merges, rage_clicks, ..."""
+    """events, duplicates, collisions, late, rejected, violations, sessions, merges, rage_clicks, ..."""
+
+def check_schema(schema: str) -> None:
+    """Raises ``ValueError`` for a text that is no JSON Schema which a tracking plan can have, saying what is wrong."""
 
 def hash_key(key: str) -> str:
     """SHA-256 of an API key, hex."""

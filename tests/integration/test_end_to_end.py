@@ -147,6 +147,35 @@ def test_a_row_that_the_store_never_takes_becomes_a_dead_letter(served: Served, 
     assert "nothing to send again" in reviva(served, "dead-letters", "replay", "--project", project).stderr
 
 
+def test_a_plan_reports_then_refuses_and_what_it_refused_comes_back(served: Served, key: str, project: str):
+    plan = served.settings.data_dir / f"{project}.json"
+    plan.write_text('{"required": ["price"]}')
+    reviva(served, "plans", "set", project, "booking_start", str(plan))
+    booking = {"event_type": "booking_start", "anonymous_id": "v", "properties": {}}
+    probe = booking | {"event_id": "probe"}
+    served.until(lambda: bool(served.send(key, [probe])[1]["violations"]))
+    for _ in range(2):
+        assert served.send(key, [probe, booking | {"event_id": "told"}])[1]["accepted"] == 2
+    served.until(lambda: all_stored_once(served, project, 2))
+    letters = f"SELECT stage, event_id, code, path FROM dead_letters WHERE project_id = '{project}' ORDER BY ALL"
+    told = [["report", event_id, "plan_violation", "properties.price"] for event_id in ("probe", "told")]
+    served.until(lambda: told[1] in served.query(letters))
+
+    reviva(served, "plans", "set", project, "booking_start", "--mode", "enforce")
+    served.until(lambda: served.send(key, [probe])[1]["accepted"] == 0)
+    assert served.send(key, [booking | {"event_id": "refused"}])[1]["rejections"][0]["code"] == "plan_violation"
+    served.until(lambda: ["intake", "refused", "plan_violation", "properties.price"] in served.query(letters))
+
+    plan.write_text("{}")
+    reviva(served, "plans", "set", project, "booking_start", str(plan))
+    served.until(lambda: served.send(key, [probe])[1]["accepted"] == 1)
+    replayed = reviva(served, "dead-letters", "replay", "--project", project)
+    assert "refused again" not in replayed.stderr
+    served.until(lambda: all_stored_once(served, project, 3))
+    assert [row for row in served.query(letters) if row[0] == "report"] == told
+    assert "nothing to send again" in reviva(served, "dead-letters", "replay", "--project", project).stderr
+
+
 def test_a_second_serve_is_refused(served: Served):
     second = reviva(served, "serve", check=False)
     assert second.returncode == 1

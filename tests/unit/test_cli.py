@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -86,6 +87,7 @@ def test_every_command_explains_itself(reviva):
         "store",
         "migrate",
         "keys",
+        "plans",
         "query",
         "tail",
         "dead-letters",
@@ -110,6 +112,58 @@ def test_keys_are_made_listed_and_revoked(reviva):
     again = reviva("keys", "revoke", made["key"])
     assert again.exit_code == 1
     assert again.stderr.startswith("error: no good key is named")
+
+
+def test_plans_are_set_listed_shown_and_removed(reviva):
+    Path("booking.json").write_text('{"required": ["price"]}')
+    assert "accept and report" in reviva("plans", "set", "demo", "booking_start", "booking.json").stderr
+    assert "refuse" in reviva("plans", "set", "demo", "booking_start", "--mode", "enforce").stderr
+    [listed] = json.loads(reviva("plans", "list", "--project", "demo", "--json").stdout)
+    assert (listed["event_type"], listed["mode"], listed["subject"]) == ("booking_start", "enforce", "properties")
+    assert "booking_start" in reviva("plans", "list").stdout
+    assert reviva("plans", "show", "demo", "booking_start").stdout == '{"required": ["price"]}\n'
+    assert "Removed" in reviva("plans", "remove", "demo", "booking_start").stderr
+    assert reviva("plans", "show", "demo", "booking_start").stderr.startswith("error: project demo has no plan for")
+    assert "There are no plans" in reviva("plans", "list").stdout
+
+
+EVENTS = """{"event_type": "booking_start", "user_id": "u", "timestamp": 1000000000000, "properties": {"price": 1}}
+
+{"event_type": "booking_start", "user_id": "u", "revenue": 3}
+{"event_type": "page_view"}
+{"event_type": "page_view", "user_id": "u"}
+"""
+
+
+def test_plans_are_tried_on_a_file_as_a_gateway_would(reviva):
+    Path("booking.json").write_text('{"required": ["price"]}')
+    Path("events.ndjson").write_text(EVENTS * 1000)
+    given = ("--schema", "booking.json", "--event-type", "booking_start", "--json")
+    tried = reviva("plans", "check", "demo", "events.ndjson", *given)
+    assert tried.exit_code == 1
+    checked = json.loads(tried.stdout)
+    assert (checked["events"], len(checked["findings"])) == (4000, 2000)
+    assert [(one["line"], one["code"]) for one in checked["findings"][-2:]] == [
+        (4998, "plan_violation"),
+        (4999, "missing_identity"),
+    ]
+    assert reviva("plans", "check", "demo", "events.ndjson").stderr.startswith("error: project demo has no such plan")
+    reviva("plans", "set", "demo", "booking_start", "booking.json", "--mode", "off")
+    assert "4000 events, 2000 of them" in reviva("plans", "check", "demo", "events.ndjson").stderr
+    Path("booking.json").write_text('{"anyOf": [{"required": ["revenue"]}, {"required": ["properties"]}]}')
+    whole = json.loads(reviva("plans", "check", "demo", "events.ndjson", "--of", "event", *given).stdout)
+    assert {one["code"] for one in whole["findings"]} == {"missing_identity"}
+    assert "needs --event-type" in reviva("plans", "check", "demo", "events.ndjson", "--schema", "booking.json").stderr
+
+
+def test_doctor_tells_of_a_plan_that_cannot_be_followed(reviva):
+    Path("booking.json").write_text("true")
+    reviva("plans", "set", "demo", "booking_start", "booking.json", "--mode", "enforce")
+    assert "1 in force, 1 of them enforced" in reviva("doctor").stdout
+    with sqlite3.connect("var/reviva/control.db") as database:
+        database.execute("UPDATE tracking_plans SET schema = '{\"type\": 7}'")
+    told = " ".join(reviva("doctor").stdout.split())
+    assert "booking_start of project demo is not in force: the schema is wrong at /type" in told
 
 
 def test_wrong_settings_end_with_one_line(reviva):

@@ -5,7 +5,7 @@ from sqlalchemy import Engine
 
 from reviva import control
 from reviva._engine import hash_key
-from reviva.control.keys import ControlError
+from reviva.control import ControlError
 from reviva.errors import ConfigError
 
 
@@ -75,6 +75,54 @@ def test_opening_again_keeps_everything(database: Engine) -> None:
     again = control.connect(str(database.url))
     assert control.list_keys(again) == control.list_keys(database)
     again.dispose()
+
+
+def test_a_plan_keeps_what_a_change_does_not_name(database: Engine) -> None:
+    made = control.set_plan(database, "demo", "booking_start", schema='{"required": ["price"]}')
+    assert (made.mode, made.subject) == ("report", "properties")
+    changed = control.set_plan(database, "demo", "booking_start", mode="enforce")
+    assert (changed.mode, changed.subject, changed.schema) == ("enforce", "properties", made.schema)
+    control.set_plan(database, "other", "booking_start", schema="true", subject="event", mode="off")
+    assert control.list_plans(database, "demo") == [changed] == [control.find_plan(database, "demo", "booking_start")]
+    assert [plan.project_id for plan in control.list_plans(database)] == ["demo", "other"]
+    control.remove_plan(database, "demo", "booking_start")
+    with pytest.raises(ControlError, match="has no plan for booking_start"):
+        control.find_plan(database, "demo", "booking_start")
+    with pytest.raises(ControlError, match="has no plan for booking_start"):
+        control.remove_plan(database, "demo", "booking_start")
+
+
+@pytest.mark.parametrize(
+    ("project", "event_type", "schema", "why"),
+    [
+        ("a b", "x", "{}", "an id has"),
+        ("demo", "", "{}", "1 to 200 bytes"),
+        ("demo", "é" * 101, "{}", "1 to 200 bytes"),
+        ("demo", "custom", "{}", "by their names"),
+        ("demo", "x", None, "give the file of its schema"),
+        ("demo", "x", "{", "not JSON"),
+        ("demo", "x", '{"type": "strin"}', "wrong at /type"),
+        ("demo", "x", '{"$ref": "https://example.com/x"}', "example.com"),
+    ],
+)
+def test_no_plan_is_kept_that_could_not_be_followed(
+    database: Engine, project: str, event_type: str, schema: str | None, why: str
+) -> None:
+    with pytest.raises(ControlError, match=why):
+        control.set_plan(database, project, event_type, schema=schema)
+    assert control.list_plans(database) == []
+
+
+def test_a_change_of_plans_raises_the_version_too(database: Engine) -> None:
+    seen = [control.version(database)]
+    for change in (
+        lambda: control.set_plan(database, "demo", "x", schema="true"),
+        lambda: control.set_plan(database, "demo", "x", mode="off"),
+        lambda: control.remove_plan(database, "demo", "x"),
+    ):
+        change()
+        seen.append(control.version(database))
+    assert seen == sorted(set(seen))
 
 
 @pytest.mark.parametrize("url", ["nonsense", "nosuchdb://x/y"])

@@ -85,9 +85,9 @@ async def test_a_failed_writer_fails_all_who_wait_and_readiness(writer: Writer) 
     for future in waiting:
         with pytest.raises(OSError, match="no space left"):
             await asyncio.wait_for(future, 1)
-    keys = SimpleNamespace(problem=None, is_loaded=True)
+    control, plans = SimpleNamespace(problem=None, is_loaded=True), SimpleNamespace(problems=[])
     parts = SimpleNamespace(state_is_away=False, is_stopping=False)
-    report = Health(journal, keys, parts, parts).report()
+    report = Health(journal, control, plans, parts, parts).report()
     assert not report.is_ready
     assert "no space left" in report.problems["journal"]
     with pytest.raises(OSError, match="no space left"):

@@ -12,6 +12,7 @@ from reviva_client.errors import (
     RefusedError,
     Rejection,
     UndeliveredError,
+    Violation,
 )
 from reviva_client.retry import Retry
 from reviva_client.stats import Stats
@@ -28,6 +29,7 @@ __all__ = [
     "Retry",
     "Stats",
     "UndeliveredError",
+    "Violation",
     "__version__",
     "context",
     "fields_of_request",

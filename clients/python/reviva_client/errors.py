@@ -22,6 +22,19 @@ class Rejection:
     """Whether the server keeps it as a dead letter. If not, it is nowhere but here."""
 
 
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """How an event that the server took breaks one of its tracking plans."""
+
+    event_id: str
+    code: str
+    """Stable, snake_case."""
+    message: str
+    """For people."""
+    path: str
+    """Where in the event, as a dotted path."""
+
+
 class ClientError(Exception):
     """Base of all errors of this package."""
 

@@ -8,7 +8,15 @@ from urllib.parse import urlsplit
 import grpc
 import grpc.aio
 
-from reviva_client._pb.v1.ingest_pb2 import DESCRIPTOR, Ack, IngestStreamResponse, Refusal, Window
+from reviva_client._pb.v1.ingest_pb2 import (
+    DESCRIPTOR,
+    Ack,
+    IngestStreamResponse,
+    Refusal,
+    Rejection,
+    Violation,
+    Window,
+)
 from reviva_client.codec import Codec, Entry
 from reviva_client.options import Options
 from reviva_client.proto_codec import varint
@@ -160,12 +168,8 @@ class _Stream:
     def _acknowledge(self, ack: Ack) -> None:
         answer = self._on_the_way.get(ack.sequence)
         if answer and not answer.done():
-            answer.set_result(
-                [
-                    Verdict(rejection.index, rejection.code, rejection.message, rejection.path)
-                    for rejection in ack.result.rejections
-                ]
-            )
+            rejected = [_verdict(each, is_accepted=False) for each in ack.result.rejections]
+            answer.set_result(rejected + [_verdict(each, is_accepted=True) for each in ack.result.violations])
 
     def _refuse(self, refusal: Refusal) -> None:
         answer = self._on_the_way.get(refusal.sequence)
@@ -186,6 +190,10 @@ class _Stream:
     async def _tell(self) -> None:
         async with self._changed:
             self._changed.notify_all()
+
+
+def _verdict(told: Rejection | Violation, *, is_accepted: bool) -> Verdict:
+    return Verdict(told.index, told.code, told.message, told.path, is_accepted)
 
 
 def _failure(code: str, message: str, retry_after_ms: int) -> TryAgainError | RequestRefusedError:

@@ -62,10 +62,12 @@ def _verdicts(response: httpx.Response) -> list[Verdict]:
     if response.status_code != HTTPStatus.OK:
         raise _failure(response)
     try:
-        rejections = orjson.loads(response.content)["rejections"]
+        answer = orjson.loads(response.content)
+        found = [(each, False) for each in answer["rejections"]]
+        found += [(each, True) for each in answer.get("violations", ())]
         return [
-            Verdict(rejection["index"], rejection["code"], rejection["message"], rejection.get("path", ""))
-            for rejection in rejections
+            Verdict(each["index"], each["code"], each["message"], each.get("path", ""), is_accepted)
+            for each, is_accepted in found
         ]
     except (ValueError, KeyError, TypeError):
         # Of something in between that answers for the server: nothing is known of the batch.

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
 
-from reviva_client.errors import Rejection
+from reviva_client.errors import Rejection, Violation
 from reviva_client.retry import Retry
 
 
@@ -43,6 +43,8 @@ class Options:
 
     Without it, rejected events are logged, and refused ones raise :class:`RefusedError` from ``flush`` or ``close``.
     """
+    on_violation: Callable[[Violation], None] | None = field(default=None, repr=False)
+    """Called likewise for each event that the server took although it breaks a tracking plan; else that is logged."""
 
     def __post_init__(self) -> None:
         """Raises ``ValueError`` for options that make no sense."""

@@ -3,22 +3,26 @@
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from reviva_client.buffer import Batch, Buffer
 from reviva_client.codec import Codec, Entry
-from reviva_client.errors import RefusedError, Rejection, UndeliveredError
+from reviva_client.errors import RefusedError, Rejection, UndeliveredError, Violation
 from reviva_client.options import Options
 from reviva_client.stats import Stats
 from reviva_client.transport import (
     RequestRefusedError,
     RequestTooLargeError,
     TryAgainError,
+    Verdict,
     transport_of,
 )
 
 logger = logging.getLogger("reviva_client")
+
+Finding = TypeVar("Finding", Rejection, Violation)
 
 
 class Sender:
@@ -125,6 +129,7 @@ class Sender:
                 self._stats.retries += 1
                 await asyncio.sleep(pause_s)
                 continue
+            self._tell_violations(entries, verdicts)
             return [
                 Rejection(
                     entries[verdict.index].event_id,
@@ -135,7 +140,19 @@ class Sender:
                     is_kept=True,
                 )
                 for verdict in verdicts
+                if not verdict.is_accepted
             ]
+
+    def _tell_violations(self, entries: Sequence[Entry], verdicts: Sequence[Verdict]) -> None:
+        for verdict in verdicts:
+            if not verdict.is_accepted:
+                continue
+            self._stats.violations += 1
+            event_id = entries[verdict.index].event_id
+            if self._options.on_violation:
+                _tell(self._options.on_violation, Violation(event_id, verdict.code, verdict.message, verdict.path))
+            else:
+                logger.warning("event %s: %s (%s)", event_id, verdict.message, verdict.code)
 
     def _refuse(self, entries: Sequence[Entry], code: str, message: str) -> list[Rejection]:
         return [Rejection(entry.event_id, code, message, self._codec.decode(entry.data)) for entry in entries]
@@ -147,7 +164,7 @@ class Sender:
         self._stats.refused += len(refused)
         if self._options.on_rejected:
             for rejection in rejections:
-                self._tell(rejection)
+                _tell(self._options.on_rejected, rejection)
             self.buffer.settle(batch)
             return
         for rejection in rejections:
@@ -156,9 +173,9 @@ class Sender:
         refused_bytes = sum(len(entry.data) for entry in batch.entries if entry.event_id in ids)
         self.buffer.settle(batch, refused, refused_bytes)
 
-    def _tell(self, rejection: Rejection) -> None:
-        assert self._options.on_rejected  # noqa: S101 — for the type checker
-        try:
-            self._options.on_rejected(rejection)
-        except Exception:
-            logger.exception("on_rejected failed for event %s", rejection.event_id)
+
+def _tell(callback: Callable[[Finding], None], finding: Finding) -> None:
+    try:
+        callback(finding)
+    except Exception:
+        logger.exception("a callback failed for event %s", finding.event_id)

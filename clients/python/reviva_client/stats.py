@@ -13,6 +13,8 @@ class Stats:
     """Events that the server keeps."""
     rejected: int = 0
     """Events that the server keeps as dead letters."""
+    violations: int = 0
+    """Events that the server keeps although they break a tracking plan."""
     refused: int = 0
     """Events of which the server kept nothing."""
     requests: int = 0

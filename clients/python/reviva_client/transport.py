@@ -11,12 +11,14 @@ from reviva_client.options import Options
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Why an event of a request that was taken is not among the accepted ones."""
+    """What is wrong with an event of a request that was taken."""
 
     index: int
     code: str
     message: str
     path: str
+    is_accepted: bool = False
+    """Whether the event is kept all the same."""
 
 
 class TryAgainError(Exception):

@@ -78,6 +78,8 @@ class GrpcDouble(ServerDouble):
         result = ingest_pb2.IngestResponse()
         if fault is Fault.REJECTS_FIRST:
             result.rejections.add(index=0, code="bad", path="page", message="no")
+        if fault is Fault.REPORTS_FIRST:
+            result.violations.add(index=0, code="bad", path="page", message="no")
         return ingest_pb2.IngestStreamResponse(ack=ingest_pb2.Ack(sequence=sequence, result=result))
 
 

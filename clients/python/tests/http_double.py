@@ -45,8 +45,12 @@ class HttpDouble(ServerDouble):
         self.keep(request["events"], request["sent_at"], request["library"]["name"], history=request["history"])
         if fault is Fault.DROPPED_AFTER:
             raise ConnectionError
-        rejections = [{"index": 0, "code": "bad", "path": "page", "message": "no"}]
-        return 200, {"accepted": 0, "rejections": rejections if fault is Fault.REJECTS_FIRST else []}
+        found = [{"index": 0, "code": "bad", "path": "page", "message": "no"}]
+        return 200, {
+            "accepted": 0,
+            "rejections": found if fault is Fault.REJECTS_FIRST else [],
+            "violations": found if fault is Fault.REPORTS_FIRST else [],
+        }
 
 
 def _error(code: str, **more: Any) -> dict[str, Any]:

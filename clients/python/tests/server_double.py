@@ -16,6 +16,7 @@ class Fault(Enum):
     REFUSED = "400: never"
     UNAUTHENTICATED = "401: never"
     REJECTS_FIRST = "the first event of the batch becomes a dead letter"
+    REPORTS_FIRST = "the first event of the batch breaks a tracking plan, and is kept"
 
 
 BUSY_MS = 60

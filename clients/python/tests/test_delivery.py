@@ -9,7 +9,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from server_double import BUSY_MS, Fault, ServerDouble
 
-from reviva_client import AsyncClient, Client, QueueFullError, RefusedError, Rejection, Retry, UndeliveredError
+from reviva_client import (
+    AsyncClient,
+    Client,
+    QueueFullError,
+    RefusedError,
+    Rejection,
+    Retry,
+    UndeliveredError,
+    Violation,
+)
 
 FAST = Retry(first_s=0.002, longest_s=0.02)
 PASSING = [Fault.DROPPED_BEFORE, Fault.DROPPED_AFTER, Fault.BUSY, Fault.AWAY]
@@ -124,6 +133,22 @@ def test_refused_requests_are_raised_with_their_events(server: ServerDouble, fau
     client.close()
     assert client.stats().acknowledged == 1
     assert client.stats().requests == 2
+
+
+def test_violations_are_told_and_their_events_count_as_kept(server: ServerDouble):
+    told: list[Violation] = []
+    server.schedule([Fault.REPORTS_FIRST])
+    with client_of(server, on_violation=told.append, linger_s=60) as client:
+        ids = [client.track("page_view", anonymous_id="ann") for _ in range(2)]
+    assert told == [Violation(ids[0], "bad", "no", "page")]
+    assert (client.stats().acknowledged, client.stats().violations, client.stats().rejected) == (2, 1, 0)
+
+
+def test_violations_are_logged_where_nobody_asks_for_them(server: ServerDouble, caplog: pytest.LogCaptureFixture):
+    server.schedule([Fault.REPORTS_FIRST])
+    with client_of(server) as client:
+        event_id = client.track("page_view", anonymous_id="ann")
+    assert f"event {event_id}: no (bad)" in caplog.text
 
 
 def test_refused_requests_go_to_the_callback_where_there_is_one(server: ServerDouble):

@@ -178,6 +178,8 @@ pub struct Event<'a> {
     pub traits: &'a [u8],
     /// Object section.
     pub context: &'a [u8],
+    /// How it breaks a tracking plan that only reports: a run of path and message; empty where it breaks none.
+    pub violation: &'a [u8],
 }
 
 impl Default for Event<'_> {
@@ -203,6 +205,7 @@ impl Default for Event<'_> {
             properties: &[],
             traits: &[],
             context: &[],
+            violation: &[],
         }
     }
 }
@@ -230,6 +233,9 @@ impl<'a> Event<'a> {
         for section in self.sections() {
             varint::put_bytes(out, section);
         }
+        if !self.violation.is_empty() {
+            varint::put_bytes(out, self.violation);
+        }
     }
 
     /// All that has a fixed width.
@@ -243,7 +249,10 @@ impl<'a> Event<'a> {
         );
         put(
             &mut rest,
-            [self.flags.bits() | (self.consent as u8) << 4 | u8::from(self.click.is_some()) << 6],
+            [self.flags.bits()
+                | (self.consent as u8) << 4
+                | u8::from(self.click.is_some()) << 6
+                | u8::from(!self.violation.is_empty()) << 7],
         );
         put(&mut rest, self.timestamp_ms.to_le_bytes());
         put(&mut rest, self.received_at_ms.to_le_bytes());
@@ -345,6 +354,11 @@ impl<'a> Event<'a> {
             properties: reader.bytes()?,
             traits: reader.bytes()?,
             context: reader.bytes()?,
+            violation: if bits & 0x80 != 0 {
+                reader.bytes()?
+            } else {
+                &[]
+            },
         })
     }
 }
@@ -405,7 +419,7 @@ mod tests {
             click: Option<(i32, i32)>,
             sizes: [u16; 4],
             revenue in -1e9..1e9f64,
-            sections: [Vec<u8>; 5],
+            sections: [Vec<u8>; 6],
             flags: [bool; 4],
             event_type in 0..EventType::ALL.len(),
         ) {
@@ -429,6 +443,7 @@ mod tests {
                 properties: &sections[2],
                 traits: &sections[3],
                 context: &sections[4],
+                violation: &sections[5],
                 ..Event::default()
             };
             for (index, text) in texts.iter().enumerate() {

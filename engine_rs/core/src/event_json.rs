@@ -1,4 +1,5 @@
-//! An event as native JSON: what a client would have to send to say the same. For dead letters, which can be replayed.
+//! An event as native JSON: what a client would have to send to say the same. For dead letters, which can be replayed, and
+//! for tracking plans.
 
 use serde_json::{Map, Value as Json};
 
@@ -6,12 +7,37 @@ use crate::event::{Consent, Event, Text};
 use crate::value::{Entries, Value};
 use crate::varint;
 
-/// Appends the event as one JSON object with the field names of the proto; fields without a value are left out.
+/// Appends the event as one JSON object; see [`object`].
+pub fn write(event: &Event<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(Json::Object(object(event)).to_string().as_bytes());
+}
+
+/// The event with the field names of the proto; fields without a value are left out.
 ///
 /// Nested objects of properties, traits and context come as dotted paths, which are read back as the same paths. What was
 /// added to the event on its way (browser, country, channel ...) is not part of it.
-pub fn write(event: &Event<'_>, out: &mut Vec<u8>) {
-    out.extend_from_slice(Json::Object(object(event)).to_string().as_bytes());
+#[must_use]
+pub fn object(event: &Event<'_>) -> Map<String, Json> {
+    let mut json = Map::new();
+    put(&mut json, "", "event_type", event.event_type.name().into());
+    put(&mut json, "", "timestamp", event.timestamp_ms.into());
+    for (text, group, name) in TEXTS {
+        if !event.text(text).is_empty() {
+            put(&mut json, group, name, string(event.text(text)));
+        }
+    }
+    put_numbers(&mut json, event);
+    put_consent(&mut json, event);
+    for (name, section) in [
+        ("properties", event.properties),
+        ("traits", event.traits),
+        ("context", event.context),
+    ] {
+        if !section.is_empty() {
+            put(&mut json, "", name, entries(Entries::new(section)));
+        }
+    }
+    json
 }
 
 /// A field of the event, or of the message that the group names.
@@ -43,29 +69,6 @@ const TEXTS: [(Text, &str, &str); 26] = [
     (Text::LibraryName, "library", "name"),
     (Text::LibraryVersion, "library", "version"),
 ];
-
-fn object(event: &Event<'_>) -> Map<String, Json> {
-    let mut json = Map::new();
-    put(&mut json, "", "event_type", event.event_type.name().into());
-    put(&mut json, "", "timestamp", event.timestamp_ms.into());
-    for (text, group, name) in TEXTS {
-        if !event.text(text).is_empty() {
-            put(&mut json, group, name, string(event.text(text)));
-        }
-    }
-    put_numbers(&mut json, event);
-    put_consent(&mut json, event);
-    for (name, section) in [
-        ("properties", event.properties),
-        ("traits", event.traits),
-        ("context", event.context),
-    ] {
-        if !section.is_empty() {
-            put(&mut json, "", name, entries(Entries::new(section)));
-        }
-    }
-    json
-}
 
 fn put_numbers(json: &mut Map<String, Json>, event: &Event<'_>) {
     if let Some((x, y)) = event.click {

@@ -6,6 +6,7 @@ mod keys;
 mod landing;
 mod live;
 mod memo;
+mod plans;
 mod run;
 mod settle;
 
@@ -15,6 +16,7 @@ pub use keys::hash_key;
 use crate::enrich::geo::Geo;
 use crate::enrich::ip::KeepIp;
 use crate::enrich::user_agent::UserAgents;
+use crate::plan::{PlanError, Stated};
 use crate::verdict::{Code, RequestError};
 use crate::wire::Format;
 use crate::wire::batch::Lines;
@@ -27,6 +29,7 @@ use crate::wire::section::Sections;
 use crate::wire::segment::{Call, Segment};
 use bumpalo::Bump;
 use keys::Keys;
+use plans::PlansInForce;
 use run::{Run, Sender};
 use settle::Memory;
 use std::collections::HashMap;
@@ -129,6 +132,7 @@ pub struct Intake {
     user_agents: UserAgents,
     geo: Option<Geo>,
     keys: Keys,
+    plans: PlansInForce,
     /// Memory of requests that are done, for the next ones.
     spare: Mutex<Vec<Scratch>>,
 }
@@ -142,7 +146,7 @@ struct Scratch {
 }
 
 impl Intake {
-    /// One that knows no keys yet.
+    /// One that knows no keys and no plans yet.
     #[must_use]
     pub fn new(options: Options, user_agents: UserAgents, geo: Option<Geo>) -> Self {
         Self {
@@ -150,6 +154,7 @@ impl Intake {
             user_agents,
             geo,
             keys: Keys::default(),
+            plans: PlansInForce::default(),
             spare: Mutex::default(),
         }
     }
@@ -157,6 +162,11 @@ impl Intake {
     /// Replaces the API keys that are accepted: [`hash_key`] of the key to project id.
     pub fn set_keys(&self, keys: HashMap<String, String>) {
         self.keys.set(keys);
+    }
+
+    /// Replaces the tracking plans. Returns those that cannot be followed; the others are in force.
+    pub fn set_plans(&self, plans: &[Stated]) -> Vec<PlanError> {
+        self.plans.set(plans)
     }
 
     /// Turns a request body into records and one verdict per event.

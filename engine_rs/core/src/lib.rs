@@ -6,9 +6,10 @@
 //! |---|---|
 //! | [`event`], [`value`], [`record`] | the canonical event and how it lies in the journal |
 //! | [`block`] | rows into ClickHouse blocks |
-//! | [`event_json`] | an event as native JSON, for dead letters |
+//! | [`event_json`] | an event as native JSON, for dead letters and plans |
 //! | [`wire`] | a request's bytes into events as their clients stated them |
 //! | [`intake`] | requests into records: validated, identified, enriched, with a verdict for each event |
+//! | [`plan`] | tracking plans: what events of a type should look like, as JSON Schema |
 //! | [`verdict`] | the table of codes for whatever is refused |
 //! | [`enrich`] | what is added to an event: address, place, user agent, campaign, channel, corrected time |
 //! | [`journal`] | the durable log of records between gateways and the processor |
@@ -24,6 +25,7 @@ pub mod event_json;
 pub mod frame;
 pub mod intake;
 pub mod journal;
+pub mod plan;
 pub mod process;
 pub mod record;
 pub mod text;

@@ -79,6 +79,7 @@ codes! {
     TooDeep "too_deep" Stage::Event, "objects and lists are nested deeper than is allowed";
     EventTooLarge "event_too_large" Stage::Event, "the event is larger than is allowed";
     IdTooLong "id_too_long" Stage::Event, "an id or name is longer than 200 bytes";
+    PlanViolation "plan_violation" Stage::Event, "the event is not as its tracking plan says; where the plan only reports, it is accepted all the same";
     IdCollision "id_collision" Stage::Processor, "another event with this id but other content was there first";
     UnreadableRecord "unreadable_record" Stage::Processor, "the journal holds a record that this version cannot read";
     StoreRefused "store_refused" Stage::Store, "the store refuses this row for good";
@@ -165,7 +166,7 @@ impl Flaw {
     }
 }
 
-/// The verdict on an event that was not accepted.
+/// The verdict on an event that was not accepted, or only in spite of a flaw.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
     /// The event's place in the request, from 0.

@@ -9,6 +9,7 @@ use reviva_core::enrich::geo::Geo;
 use reviva_core::enrich::ip::KeepIp;
 use reviva_core::enrich::user_agent::UserAgents;
 use reviva_core::intake::{self, Options, Request};
+use reviva_core::plan;
 use reviva_core::verdict;
 use reviva_core::wire::Format;
 use std::collections::BTreeMap;
@@ -76,6 +77,14 @@ impl Intake {
     fn set_keys(&self, keys: &Bound<'_, PyMapping>) -> PyResult<()> {
         self.0.set_keys(collect(keys)?);
         Ok(())
+    }
+
+    fn set_plans(&self, py: Python<'_>, plans: &str) -> Result<Vec<String>, Error> {
+        detached(py, || {
+            let plans = plan::parse(plans).map_err(value)?;
+            let errors = self.0.set_plans(&plans);
+            Ok::<_, Error>(errors.iter().map(ToString::to_string).collect())
+        })
     }
 
     #[pyo3(signature = (
@@ -174,6 +183,11 @@ impl Intaken {
     }
 
     #[getter]
+    fn violations(&self) -> usize {
+        self.0.violations.len()
+    }
+
+    #[getter]
     fn bytes(&self) -> usize {
         self.0.frames.len()
     }
@@ -199,6 +213,12 @@ impl Intaken {
 #[pyfunction]
 pub fn list_codes() -> Vec<(&'static str, &'static str)> {
     verdict::list_codes().collect()
+}
+
+/// Whether a JSON Schema can be a plan's.
+#[pyfunction]
+pub fn check_schema(py: Python<'_>, schema: &str) -> Result<(), Error> {
+    detached(py, || plan::check_schema(schema).map_err(value))
 }
 
 /// SHA-256 of an API key, hex.

@@ -21,7 +21,7 @@ mod _engine {
     use crate::blocks::Blocks;
 
     #[pymodule_export]
-    use crate::intake::{Intake, Intaken, hash_key, list_codes};
+    use crate::intake::{Intake, Intaken, check_schema, hash_key, list_codes};
 
     #[pymodule_export]
     use crate::journal_reader::{Batch, JournalReader};

@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from reviva._engine import EngineError
-from reviva.cli import dead_letters, demo, doctor, imports, keys, migrate, query, roles, simulate, tail, version
+from reviva.cli import dead_letters, demo, doctor, imports, keys, migrate, plans, query, roles, simulate, tail, version
 from reviva.cli.console import fail
 from reviva.errors import RevivaError
 
@@ -39,7 +39,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 
-for part in (roles, demo, simulate, imports, query, tail, migrate, keys, dead_letters, doctor, version):
+for part in (roles, demo, simulate, imports, query, tail, migrate, keys, plans, dead_letters, doctor, version):
     part.mount(app)
 
 

@@ -156,6 +156,30 @@ def control_database(settings: Settings) -> Iterator[Finding]:
         yield warning("keys", "there are none: `reviva keys create PROJECT` makes one")
 
 
+def tracking_plans(settings: Settings) -> Iterator[Finding]:
+    """Every plan can be followed."""
+    if not settings.control_url and not settings.data_dir.exists():
+        return
+    try:
+        database = control.connect(settings.control_database_url)
+        plans = control.list_plans(database)
+        database.dispose()
+    except (SQLAlchemyError, RevivaError, OSError):
+        return  # told of by the check before
+    in_force = [plan for plan in plans if plan.mode != "off"]
+    broken = False
+    for plan in in_force:
+        try:
+            control.check_plan(plan.event_type, plan.schema)
+        except RevivaError as error:
+            broken = True
+            name = f"{plan.event_type} of project {plan.project_id}"
+            yield bad("tracking plan", f"{name} is not in force: {error}; set it anew with `reviva plans set`")
+    if in_force and not broken:
+        enforced = sum(plan.mode == "enforce" for plan in in_force)
+        yield good("tracking plans", f"{len(in_force)} in force, {enforced} of them enforced")
+
+
 def store(settings: Settings) -> Iterator[Finding]:
     """ClickHouse answers, with the schema that this version needs."""
     if (
@@ -209,7 +233,18 @@ def journal(settings: Settings) -> Iterator[Finding]:
     )
 
 
-CHECKS: tuple[Check, ...] = (data_dir, disk, clock, geo_database, roles, state_server, control_database, store, journal)
+CHECKS: tuple[Check, ...] = (
+    data_dir,
+    disk,
+    clock,
+    geo_database,
+    roles,
+    state_server,
+    control_database,
+    tracking_plans,
+    store,
+    journal,
+)
 
 
 def _ask_store(settings: Settings) -> tuple[str, set[str]]:

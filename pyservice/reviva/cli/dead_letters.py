@@ -1,4 +1,4 @@
-"""``reviva dead-letters``: events that were refused, and another chance for them."""
+"""``reviva dead-letters``: events that were refused (or reported), and another chance for them."""
 
 from collections import Counter
 from datetime import UTC, datetime
@@ -42,9 +42,12 @@ _LIST = f"""
         length(payload) AS payload_bytes, {_REPLAYED} AS is_replayed
     FROM dead_letters WHERE {_FILTER} ORDER BY received_at, id LIMIT {{limit:UInt32}}
 """  # noqa: S608 — constants
+_COLUMNS = ("received_at", "project_id", "stage", "code", "path", "message", "event_id", "format", "payload_bytes")
+# What stage report tells of has been accepted.
 _PICK = f"""
     SELECT toString(dead_letter_id) AS id, project_id, format, base64Encode(payload) AS payload
-    FROM dead_letters WHERE {_FILTER} AND NOT {_REPLAYED} ORDER BY received_at, id LIMIT {{limit:UInt32}}
+    FROM dead_letters WHERE {_FILTER} AND stage != 'report' AND NOT {_REPLAYED}
+    ORDER BY received_at, id LIMIT {{limit:UInt32}}
 """  # noqa: S608
 
 
@@ -64,16 +67,16 @@ def list_letters(
     data_dir: DataDir = None,
     clickhouse: ClickHouse = None,
 ) -> None:
-    """Lists refused events with the reason."""
+    """Lists refused events with the reason; those of stage report were accepted, and break a tracking plan."""
     settings = config.load(config=config_file, data_dir=data_dir, clickhouse=clickhouse)
     letters = _select(settings, _LIST, project=project, code=code, since=_seconds(since), limit=str(limit))
     if json:
         print_json(letters)
         return
-    table = Table("received at", "project", "code", "where", "message", "event id", "format", "bytes", "replayed")
+    titles = ("received at", "project", "stage", "code", "where", "message", "event id", "format", "bytes", "replayed")
+    table = Table(*titles)
     for letter in letters:
-        columns = ("received_at", "project_id", "code", "path", "message", "event_id", "format", "payload_bytes")
-        table.add_row(*(str(letter[column]) for column in columns), "yes" if letter["is_replayed"] else "")
+        table.add_row(*(str(letter[column]) for column in _COLUMNS), "yes" if letter["is_replayed"] else "")
     out.print(table if letters else "There are no such dead letters.")
 
 

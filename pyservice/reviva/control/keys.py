@@ -1,25 +1,18 @@
 """API keys: made, listed and revoked by the operator, read by gateways. Only a key's hash is kept."""
 
-import re
 import secrets
-import time
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, Row, func, insert, or_, select, update
+from sqlalchemy import Engine, Row, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from reviva._engine import hash_key
-from reviva.control.tables import api_keys, projects, versions
-from reviva.errors import RevivaError
+from reviva.control.change import ControlError, bump_version, check_project_id, make_project, now_ms
+from reviva.control.tables import api_keys, versions
 
 KEY_PREFIX = "rk_"
 _SHOWN = 8
 _SHORTEST_KEY = 8
-_PROJECT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-
-
-class ControlError(RevivaError):
-    """What was asked of the control database cannot be done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,14 +55,10 @@ def create_key(
     ``key``: a key that clients already carry, to be accepted as it is. Raises :class:`ControlError` for an id or key
     that cannot be used, or a key that exists.
     """
-    if not _PROJECT_ID.fullmatch(project_id):
-        raise ControlError(
-            f"project {project_id!r}: an id has 1 to 64 letters, digits, '_', '.' or '-', a letter or digit first"
-        )
+    check_project_id(project_id)
     if key is not None and (len(key) < _SHORTEST_KEY or not key.isascii() or not key.isprintable() or " " in key):
         raise ControlError(f"a key needs at least {_SHORTEST_KEY} visible ASCII characters and no blanks")
     secret = key or KEY_PREFIX + secrets.token_urlsafe(24)
-    now_ms = _now_ms()
     prefix = secret[: min(_SHOWN, len(secret) // 2)]
     values = {
         "project_id": project_id,
@@ -78,13 +67,12 @@ def create_key(
         "prefix": prefix,
         "events_per_s": events_per_s,
         "burst_events": burst_events,
-        "created_at_ms": now_ms,
+        "created_at_ms": now_ms(),
     }
     try:
         with engine.begin() as connection:
-            _bump_version(connection)
-            if connection.scalar(select(projects.c.id).where(projects.c.id == project_id)) is None:
-                connection.execute(insert(projects).values(id=project_id, created_at_ms=now_ms))
+            bump_version(connection)
+            make_project(connection, project_id)
             row = connection.execute(insert(api_keys).values(values).returning(*api_keys.c)).one()
     except IntegrityError:
         raise ControlError(f"the key {prefix}… exists already") from None
@@ -109,12 +97,12 @@ def revoke_key(engine: Engine, which: str) -> ApiKey:
     if which.isdecimal():
         named = or_(named, api_keys.c.id == int(which))
     with engine.begin() as connection:
-        _bump_version(connection)
+        bump_version(connection)
         ids = connection.scalars(select(api_keys.c.id).where(named, api_keys.c.revoked_at_ms.is_(None))).all()
         if len(ids) != 1:
             what = "no good key is" if not ids else f"{len(ids)} keys are"
             raise ControlError(f"{what} named {which!r}; `reviva keys list` shows ids")
-        revoked = update(api_keys).where(api_keys.c.id == ids[0]).values(revoked_at_ms=_now_ms())
+        revoked = update(api_keys).where(api_keys.c.id == ids[0]).values(revoked_at_ms=now_ms())
         return _api_key(connection.execute(revoked.returning(*api_keys.c)).one())
 
 
@@ -126,20 +114,5 @@ def live_keys(engine: Engine) -> tuple[int, list[ApiKey]]:
         return number, [_api_key(row) for row in rows]
 
 
-def version(engine: Engine) -> int:
-    """A number that rises with every change; cheap enough to ask for several times a second."""
-    with engine.connect() as connection:
-        return connection.scalar(select(func.max(versions.c.version))) or 0
-
-
-def _bump_version(connection: Connection) -> None:
-    # The first statement of every change: it takes the write lock before anything is read.
-    connection.execute(update(versions).values(version=versions.c.version + 1))
-
-
 def _api_key(row: Row[*tuple[object, ...]]) -> ApiKey:
     return ApiKey(**{name: row._mapping[name] for name in ApiKey.__slots__})  # noqa: SLF001 — SQLAlchemy's documented accessor
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -1,6 +1,6 @@
 """The tables of the control database. Times are milliseconds since 1970 UTC."""
 
-from sqlalchemy import BigInteger, Column, Float, ForeignKey, Integer, MetaData, String, Table
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Integer, MetaData, String, Table, Text
 
 metadata = MetaData()
 
@@ -31,4 +31,15 @@ api_keys = Table(
     Column("burst_events", Integer, comment="null: as the settings say"),
     Column("created_at_ms", BigInteger, nullable=False),
     Column("revoked_at_ms", BigInteger, comment="null: the key is good"),
+)
+
+tracking_plans = Table(
+    "tracking_plans",
+    metadata,
+    Column("project_id", ForeignKey("projects.id"), primary_key=True),
+    Column("event_type", String(200), primary_key=True, comment="of the vocabulary, or the name of custom events"),
+    Column("mode", String(16), nullable=False, comment="off, report or enforce"),
+    Column("subject", String(16), nullable=False, comment="what the schema describes: properties or event"),
+    Column("schema", Text, nullable=False, comment="JSON Schema"),
+    Column("updated_at_ms", BigInteger, nullable=False),
 )

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from reviva.gateway.control import ControlWatch
 from reviva.gateway.durable import DurableJournal
 from reviva.gateway.ingest import Ingest
-from reviva.gateway.keyring import KeyRing
+from reviva.gateway.plans import TrackingPlans
 from reviva.state.limits import RateLimiter
 
 
@@ -34,9 +35,17 @@ class Report:
 class Health:
     """Looks at the parts of one gateway process."""
 
-    def __init__(self, journal: DurableJournal, keys: KeyRing, limiter: RateLimiter, ingest: Ingest) -> None:
+    def __init__(
+        self,
+        journal: DurableJournal,
+        control: ControlWatch,
+        plans: TrackingPlans,
+        limiter: RateLimiter,
+        ingest: Ingest,
+    ) -> None:
         self._journal = journal
-        self._keys = keys
+        self._control = control
+        self._plans = plans
         self._limiter = limiter
         self._ingest = ingest
 
@@ -47,11 +56,13 @@ class Health:
             problems["gateway"] = "it is stopping"
         if self._journal.failure is not None:
             problems["journal"] = f"it cannot be written: {self._journal.failure}"
-        if self._keys.problem is not None:
-            problems["control"] = self._keys.problem
-        if not self._keys.is_loaded:
+        if self._control.problem is not None:
+            problems["control"] = self._control.problem
+        if not self._control.is_loaded:
             problems["keys"] = "they have not been loaded yet"
         warnings = {}
         if self._limiter.state_is_away:
             warnings["state"] = "the state server is away: rate limits are counted in each process"
+        if self._plans.problems:
+            warnings["plans"] = "; ".join(self._plans.problems)
         return Report(problems, warnings)

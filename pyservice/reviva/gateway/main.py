@@ -11,15 +11,17 @@ from reviva import state
 from reviva._engine import Intake, JournalFullError, JournalWriter
 from reviva.config import Settings
 from reviva.gateway import user_agents
+from reviva.gateway.control import POLL_S, ControlWatch
 from reviva.gateway.cors import Cors
 from reviva.gateway.durable import DurableJournal
 from reviva.gateway.health import Health
 from reviva.gateway.http import HttpIngest
 from reviva.gateway.httpserver import HttpServer
 from reviva.gateway.ingest import Ingest
-from reviva.gateway.keyring import POLL_S, KeyRing, Limit
+from reviva.gateway.keyring import KeyRing, Limit
 from reviva.gateway.live import LiveTail
 from reviva.gateway.metrics import Metrics
+from reviva.gateway.plans import TrackingPlans
 from reviva.gateway.request import ProxyTrust
 from reviva.gateway.rpc import RpcServer
 from reviva.gateway.rpc_stream import Window
@@ -67,9 +69,9 @@ class Gateway:
                 max_backlog_bytes=settings.journal.max_backlog_bytes,
             )
         )
-        self._keys = KeyRing(
-            settings.control_database_url, intake, default_limit=Limit(limits.events_per_s, limits.burst_events)
-        )
+        self._keys = KeyRing(intake, default_limit=Limit(limits.events_per_s, limits.burst_events))
+        plans = TrackingPlans(intake)
+        self._control = ControlWatch(settings.control_database_url, self._keys, plans)
         self._limiter = RateLimiter(self._redis)
         self._tail = LiveTail(self._redis, self._keys, self._metrics)
         self._ingest = Ingest(
@@ -82,7 +84,7 @@ class Gateway:
             threads=self._threads,
             max_inflight_bytes=limits.max_inflight_bytes,
         )
-        self._health = Health(self._journal, self._keys, self._limiter, self._ingest)
+        self._health = Health(self._journal, self._control, plans, self._limiter, self._ingest)
         self._rpc = RpcServer(
             self._ingest,
             address=str(settings.grpc),
@@ -99,8 +101,8 @@ class Gateway:
         return self._http.port, self._rpc.port
 
     async def start(self) -> None:
-        """Loads the keys and begins to accept."""
-        await self._keys.refresh()
+        """Loads keys and plans, and begins to accept."""
+        await self._control.refresh()
         self._background = [
             asyncio.create_task(work, name=name)
             for name, work in (
@@ -124,7 +126,7 @@ class Gateway:
         await asyncio.gather(*self._background, return_exceptions=True)
         with contextlib.suppress(OSError):  # it has failed before, and said so
             await self._journal.close()
-        await self._keys.close()
+        await self._control.close()
         await self._redis.aclose()
         self._threads.shutdown()
         self._metrics.close()
@@ -147,9 +149,9 @@ class Gateway:
             await asyncio.sleep(self._tick_s)
 
     async def _watch(self) -> None:
-        """Keeps keys, health and gauges up to date."""
+        """Keeps keys, plans, health and gauges up to date."""
         while True:
-            if await self._keys.refresh():
+            if await self._control.refresh():
                 self._limiter.keep_only(self._keys.hashes())
                 self._tail.drop_revoked()
             await self._rpc.set_serving(self._health.report().is_ready)

@@ -31,9 +31,16 @@ _COUNTERS = {
     "requests": "Requests taken in, by wire format.",
     "refused_requests": "Requests of which nothing was kept, by code.",
     "events": "Events by verdict: accepted, or the code of the rejection.",
+    "plan_violations": "Accepted events that break a tracking plan which only reports, by project.",
     "bytes": "Bytes, by stage: received as bodies, and appended to the journal as records.",
 }
-_LABELS = {"requests": "format", "refused_requests": "code", "events": "code", "bytes": "stage"}
+_LABELS = {
+    "requests": "format",
+    "refused_requests": "code",
+    "events": "code",
+    "plan_violations": "project",
+    "bytes": "stage",
+}
 _GAUGES = {
     "backlog_bytes": "Journal bytes that the processor has not released.",
     "inflight_bytes": "Bodies being read, decoded or written.",
@@ -50,7 +57,7 @@ class Metrics(Collector):
         self._file = directory / f"gateway-{index:04}.json"
         before = _read(self._file)
         self._counters = {name: Counter[str](before.get("counters", {}).get(name)) for name in _COUNTERS}
-        self._requests, self._refused, self._events, self._bytes = self._counters.values()
+        self._requests, self._refused, self._events, self._violations, self._bytes = self._counters.values()
         self._acks: list[int] = before.get("acks") or [0] * (len(_ACK_BOUNDS) + 1)
         self._ack_seconds: float = before.get("ack_seconds", 0.0)
         self.gauges = Counter[str]()
@@ -66,6 +73,8 @@ class Metrics(Collector):
         self._events["accepted"] += intaken.accepted
         if intaken.rejected:
             self._events.update(intaken.rejected_by_code)
+        if intaken.violations:
+            self._violations[intaken.project_id] += intaken.violations
 
     def count_refused(self, code: str) -> None:
         """A request that was refused."""
@@ -106,7 +115,7 @@ class Metrics(Collector):
         processes = [_read(file) for file in sorted(self._directory.glob("gateway-*.json"))]
         for name, meaning in _COUNTERS.items():
             family = CounterMetricFamily(f"reviva_gateway_{name}", meaning, labels=[_LABELS[name]])
-            for label, number in sum((Counter(one["counters"][name]) for one in processes), Counter[str]()).items():
+            for label, number in sum((Counter(one["counters"].get(name)) for one in processes), Counter[str]()).items():
                 family.add_metric([label], number)
             yield family
         yield _histogram(processes)

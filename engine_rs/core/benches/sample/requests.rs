@@ -50,7 +50,7 @@ fn event(generation: usize, number: usize) -> Value {
     let visitor = generation * (EVENTS / 8) + number % (EVENTS / 8);
     let pick = |of: usize| (number * 7919 + visitor * 31) % of;
     let page = PAGES[pick(PAGES.len())];
-    let query = if visitor % 4 == 0 {
+    let query = if visitor.is_multiple_of(4) {
         "?utm_source=newsletter&utm_medium=email&utm_campaign=autumn"
     } else {
         ""

@@ -22,6 +22,8 @@ pub struct Intaken {
     pub accepted: usize,
     /// The verdicts on all others, by rising index.
     pub rejections: Vec<Rejection>,
+    /// How accepted events break tracking plans that only report, by rising index.
+    pub violations: Vec<Rejection>,
     /// Frames of records, one for each event, in their order.
     pub frames: Vec<u8>,
 }
@@ -35,12 +37,21 @@ impl Intaken {
             sequence,
             accepted: 0,
             rejections: Vec::new(),
+            violations: Vec::new(),
             frames: Vec::with_capacity(body_bytes * 2),
         }
     }
 
     pub(super) fn reject(&mut self, flaw: Flaw) {
         self.rejections.push(Rejection {
+            index: self.events() as u32,
+            flaw,
+        });
+    }
+
+    /// Tells of the event that is being accepted.
+    pub(super) fn report(&mut self, flaw: Flaw) {
+        self.violations.push(Rejection {
             index: self.events() as u32,
             flaw,
         });
@@ -84,39 +95,29 @@ impl Intaken {
     fn proto_response(&self) -> Vec<u8> {
         let mut out = Vec::new();
         put_number(&mut out, 1, self.accepted as u64);
-        for rejection in &self.rejections {
-            let mut message = Vec::new();
-            put_number(&mut message, 1, u64::from(rejection.index));
-            put_text(&mut message, 2, rejection.flaw.code.name());
-            put_text(&mut message, 3, &rejection.flaw.path);
-            put_text(&mut message, 4, &rejection.flaw.message);
-            put_bytes(&mut out, 2, &message);
+        for (field, verdicts) in [(2, &self.rejections), (3, &self.violations)] {
+            for verdict in verdicts {
+                put_bytes(&mut out, field, &proto_verdict(verdict));
+            }
         }
         out
     }
 
     fn json_response(&self, first: &str) -> Vec<u8> {
         let mut out = Vec::new();
-        out.extend_from_slice(
-            format!("{{{first}\"accepted\":{},\"rejections\":[", self.accepted).as_bytes(),
-        );
-        for (place, rejection) in self.rejections.iter().enumerate() {
-            out.extend_from_slice(if place > 0 { b"," } else { b"" });
-            let head = format!(
-                "{{\"index\":{},\"code\":\"{}\"",
-                rejection.index, rejection.flaw.code
-            );
-            out.extend_from_slice(head.as_bytes());
-            for (name, text) in [
-                ("path", &rejection.flaw.path),
-                ("message", &rejection.flaw.message),
-            ] {
-                out.extend_from_slice(format!(",\"{name}\":").as_bytes());
-                live::put_text(&mut out, text.as_bytes());
+        out.extend_from_slice(format!("{{{first}\"accepted\":{}", self.accepted).as_bytes());
+        for (name, verdicts) in [
+            ("rejections", &self.rejections),
+            ("violations", &self.violations),
+        ] {
+            out.extend_from_slice(format!(",\"{name}\":[").as_bytes());
+            for (place, verdict) in verdicts.iter().enumerate() {
+                out.extend_from_slice(if place > 0 { b"," } else { b"" });
+                put_json_verdict(&mut out, verdict);
             }
-            out.push(b'}');
+            out.push(b']');
         }
-        out.extend_from_slice(b"]}");
+        out.push(b'}');
         out
     }
 
@@ -136,6 +137,25 @@ impl Intaken {
         }
         out
     }
+}
+
+fn proto_verdict(verdict: &Rejection) -> Vec<u8> {
+    let mut message = Vec::new();
+    put_number(&mut message, 1, u64::from(verdict.index));
+    put_text(&mut message, 2, verdict.flaw.code.name());
+    put_text(&mut message, 3, &verdict.flaw.path);
+    put_text(&mut message, 4, &verdict.flaw.message);
+    message
+}
+
+fn put_json_verdict(out: &mut Vec<u8>, verdict: &Rejection) {
+    let Rejection { index, flaw } = verdict;
+    out.extend_from_slice(format!("{{\"index\":{index},\"code\":\"{}\"", flaw.code).as_bytes());
+    for (name, text) in [("path", &flaw.path), ("message", &flaw.message)] {
+        out.extend_from_slice(format!(",\"{name}\":").as_bytes());
+        live::put_text(out, text.as_bytes());
+    }
+    out.push(b'}');
 }
 
 fn put_number(out: &mut Vec<u8>, field: u64, number: u64) {

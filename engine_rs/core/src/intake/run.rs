@@ -7,6 +7,7 @@ use super::{Intake, Request, Scratch};
 use crate::enrich::Arena;
 use crate::event::Text;
 use crate::frame;
+use crate::plan::ProjectPlans;
 use crate::record::Rejected;
 use crate::verdict::{Code, Flaw, RequestError};
 use crate::wire::batch::{Decode, JsonEvents};
@@ -14,6 +15,7 @@ use crate::wire::draft::{Draft, Envelope, Limits, Target};
 use crate::wire::envelope::Scanned;
 use crate::wire::section::Sections;
 use crate::wire::{Events, Found};
+use std::sync::Arc;
 
 /// What a request tells beside its body.
 pub(super) struct Sender<'r> {
@@ -31,6 +33,8 @@ pub(super) struct Run<'r> {
     pub sender: &'r Sender<'r>,
     pub envelope: &'r Envelope<'r>,
     pub owner: Owner,
+    /// The owner's tracking plans, where there are any.
+    pub plans: Option<Arc<ProjectPlans>>,
 }
 
 impl<'r> Run<'r> {
@@ -51,6 +55,7 @@ impl<'r> Run<'r> {
             intake,
             sender,
             envelope,
+            plans: intake.plans.of(&owner.project_id),
             owner,
         })
     }
@@ -131,10 +136,7 @@ impl<'r> Run<'r> {
         let settled = self
             .check_size(found.original)
             .and(found.read)
-            .and_then(|()| {
-                let index = taken.events() as u32;
-                self.settle(draft, sections, index, arena, memory, &mut taken.frames)
-            });
+            .and_then(|()| self.settle(draft, sections, found.original, arena, memory, taken));
         match settled {
             Ok(()) => taken.accepted += 1,
             Err(flaw) => {

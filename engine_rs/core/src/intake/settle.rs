@@ -2,6 +2,7 @@
 
 use super::Intake;
 use super::content::{Content, check_lengths, made_up_id};
+use super::intaken::Intaken;
 use super::landing::{Landings, enrich_page};
 use super::memo::Memo;
 use super::run::Run;
@@ -56,22 +57,23 @@ pub(super) struct Memory {
 }
 
 impl Run<'_> {
-    /// Appends the record of the event to `out`.
+    /// Appends the record of the event, whose bytes are `original`, to those taken.
     ///
     /// # Errors
-    /// What is wrong with the event; `out` is as it was.
+    /// What is wrong with the event; no record is appended.
     pub(super) fn settle<'e>(
         &'e self,
         mut draft: Draft<'e>,
         sections: &'e Sections,
-        index: u32,
+        original: &[u8],
         arena: &'e Arena,
         memory: &'e mut Memory,
-        out: &mut Vec<u8>,
+        taken: &mut Intaken,
     ) -> Result<(), Box<Flaw>> {
         check_lengths(&draft)?;
         name(&mut draft)?;
         place_click(&mut draft)?;
+        let index = taken.events() as u32;
         self.identify(&mut draft, sections, index, arena, &mut memory.content)?;
         self.correct_clock(&mut draft)?;
         let mut event = draft.event;
@@ -87,7 +89,10 @@ impl Run<'_> {
         event.properties = &sections.properties.out;
         event.traits = &sections.traits.out;
         event.context = &sections.context.out;
-        event.encode(out);
+        if let Some(flaw) = self.hold_against_plan(&mut event, original, arena)? {
+            taken.report(*flaw);
+        }
+        event.encode(&mut taken.frames);
         Ok(())
     }
 

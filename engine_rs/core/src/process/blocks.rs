@@ -13,6 +13,7 @@ use crate::event::{Event, Text};
 use crate::event_json;
 use crate::journal::Batch;
 use crate::record::{self, Rejected};
+use crate::varint;
 use crate::verdict::Code;
 use hashbrown::HashMap;
 use std::ops::Range;
@@ -27,6 +28,7 @@ pub struct Stats {
     pub collisions: u64,
     pub late: u64,
     pub rejected: u64,
+    pub violations: u64,
     pub unreadable: u64,
     pub session_changes: u64,
     pub derived: u64,
@@ -35,13 +37,14 @@ pub struct Stats {
 impl Stats {
     /// The counts by name.
     #[must_use]
-    pub fn named(&self) -> [(&'static str, u64); 8] {
+    pub fn named(&self) -> [(&'static str, u64); 9] {
         [
             ("events", self.events),
             ("duplicates", self.duplicates),
             ("collisions", self.collisions),
             ("late", self.late),
             ("rejected", self.rejected),
+            ("violations", self.violations),
             ("unreadable", self.unreadable),
             ("session_changes", self.session_changes),
             ("derived", self.derived),
@@ -183,7 +186,27 @@ impl Collector {
         self.events.push(event, &assigned);
         self.stats.events += 1;
         self.stats.late += u64::from(assigned.late);
+        if !event.violation.is_empty() {
+            self.violation(event, (assigned.lane, assigned.offset));
+        }
         self.placed.push(assigned);
+    }
+
+    /// Tells how an event that is kept all the same breaks its tracking plan.
+    #[cold]
+    fn violation(&mut self, event: &Event<'_>, position: (u32, u64)) {
+        self.stats.violations += 1;
+        let mut run = event.violation;
+        let told = Rejected {
+            received_at_ms: event.received_at_ms,
+            project_id: event.text(Text::ProjectId),
+            event_id: event.text(Text::EventId),
+            code: Code::PlanViolation.name().as_bytes(),
+            path: varint::take_bytes(&mut run).unwrap_or_default(),
+            message: varint::take_bytes(&mut run).unwrap_or_default(),
+            ..Rejected::default()
+        };
+        self.letters.push(Letter::new(&told, "report", position));
     }
 
     pub(super) fn duplicate(&mut self) {

@@ -7,6 +7,7 @@
 //! | [`batch`], [`envelope`] | events out of JSON objects, arrays and lines; what stands around them |
 //! | [`native_json`], [`segment`], [`proto`] | one event of that format |
 //! | [`draft`], [`section`] | what they all write |
+//! | [`tree`] | an event's open-ended parts just as they were sent, read once more for tracking plans |
 
 pub mod batch;
 pub mod draft;
@@ -18,6 +19,7 @@ pub mod native_json;
 pub mod proto;
 pub mod section;
 pub mod segment;
+pub mod tree;
 
 use crate::verdict::{Flaw, RequestError};
 use draft::Target;

@@ -2,7 +2,10 @@
 
 mod event;
 mod reader;
+mod tree;
 mod value;
+
+pub use tree::sections;
 
 use crate::verdict::{Code, RequestError};
 use crate::wire::draft::{Envelope, Target};

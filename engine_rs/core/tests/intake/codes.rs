@@ -4,8 +4,10 @@ use crate::support::{KEY, NOW, intake, request, take};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use reviva_core::intake::{Options, Request};
+use reviva_core::plan::{Mode, Stated, Subject};
 use reviva_core::verdict::{Code, Stage};
 use reviva_core::wire::Format;
+use serde_json::json;
 use std::collections::HashSet;
 use std::io::Write;
 
@@ -117,6 +119,12 @@ fn refused_events() -> Vec<(Code, &'static str, Format, Vec<u8>)> {
             "type",
             r#"{"type": "merge", "userId": "u"}"#,
         ),
+        (
+            Code::PlanViolation,
+            "properties.price",
+            Format::Json,
+            br#"{"event_type": "booking_start", "user_id": "u"}"#.to_vec(),
+        ),
         json(Code::UnknownField, "price", r#""price": 1"#),
         json(Code::UnknownField, "page.uri", r#""page": {"uri": ""}"#),
         (Code::InvalidType, "event", Format::Json, b"[7]".to_vec()),
@@ -199,6 +207,17 @@ fn small() -> Options {
     }
 }
 
+/// The plan that a booking starts with a price.
+fn a_price() -> Stated {
+    Stated {
+        project_id: "demo".into(),
+        event_type: "booking_start".into(),
+        mode: Mode::Enforce,
+        subject: Subject::Properties,
+        schema: json!({"required": ["price"]}),
+    }
+}
+
 #[test]
 fn requests_are_refused_with_the_right_code() {
     for (code, request, body) in refused_requests() {
@@ -211,11 +230,11 @@ fn requests_are_refused_with_the_right_code() {
 
 #[test]
 fn events_are_refused_with_the_right_code_and_path() {
+    let intake = intake(small());
+    intake.set_plans(&[a_price()]);
     for (code, path, format, body) in refused_events() {
         let shown = String::from_utf8_lossy(&body[..body.len().min(80)]).into_owned();
-        let taken = intake(small())
-            .decode(&body, request(format))
-            .expect(&shown);
+        let taken = intake.decode(&body, request(format)).expect(&shown);
         assert_eq!((taken.accepted, taken.rejections.len()), (0, 1), "{shown}");
         let flaw = &taken.rejections[0].flaw;
         assert_eq!(flaw.code, code, "{shown}: {flaw:?}");

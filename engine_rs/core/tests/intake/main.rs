@@ -7,6 +7,7 @@ mod contract;
 mod corpus;
 mod formats;
 mod json;
+mod plans;
 mod protobuf;
 mod support;
 

@@ -203,6 +203,8 @@ pub struct IngestResponse {
     pub accepted: u32,
     #[prost(message, repeated, tag = "2")]
     pub rejections: Vec<Rejection>,
+    #[prost(message, repeated, tag = "3")]
+    pub violations: Vec<Rejection>,
 }
 
 #[derive(Clone, PartialEq, Message)]

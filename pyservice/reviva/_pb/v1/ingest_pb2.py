@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from . import event_pb2 as reviva_dot_v1_dot_event__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16reviva/v1/ingest.proto\x12\treviva.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15reviva/v1/event.proto\"\x94\x01\n\rIngestRequest\x12 \n\x06\x65vents\x18\x01 \x03(\x0b\x32\x10.reviva.v1.Event\x12+\n\x07sent_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07history\x18\x03 \x01(\x08\x12#\n\x07library\x18\x04 \x01(\x0b\x32\x12.reviva.v1.Library\"L\n\x0eIngestResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\r\x12(\n\nrejections\x18\x02 \x03(\x0b\x32\x14.reviva.v1.Rejection\"G\n\tRejection\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0c\n\x04path\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\"P\n\x13IngestStreamRequest\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\'\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x18.reviva.v1.IngestRequest\"\x89\x01\n\x14IngestStreamResponse\x12#\n\x06window\x18\x01 \x01(\x0b\x32\x11.reviva.v1.WindowH\x00\x12\x1d\n\x03\x61\x63k\x18\x02 \x01(\x0b\x32\x0e.reviva.v1.AckH\x00\x12%\n\x07refusal\x18\x03 \x01(\x0b\x32\x12.reviva.v1.RefusalH\x00\x42\x06\n\x04kind\"(\n\x06Window\x12\x0f\n\x07\x62\x61tches\x18\x01 \x01(\r\x12\r\n\x05\x62ytes\x18\x02 \x01(\x04\"B\n\x03\x41\x63k\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12)\n\x06result\x18\x02 \x01(\x0b\x32\x19.reviva.v1.IngestResponse\"R\n\x07Refusal\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x16\n\x0eretry_after_ms\x18\x04 \x01(\r2\xa3\x01\n\rIngestService\x12=\n\x06Ingest\x12\x18.reviva.v1.IngestRequest\x1a\x19.reviva.v1.IngestResponse\x12S\n\x0cIngestStream\x12\x1e.reviva.v1.IngestStreamRequest\x1a\x1f.reviva.v1.IngestStreamResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16reviva/v1/ingest.proto\x12\treviva.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x15reviva/v1/event.proto\"\x94\x01\n\rIngestRequest\x12 \n\x06\x65vents\x18\x01 \x03(\x0b\x32\x10.reviva.v1.Event\x12+\n\x07sent_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07history\x18\x03 \x01(\x08\x12#\n\x07library\x18\x04 \x01(\x0b\x32\x12.reviva.v1.Library\"v\n\x0eIngestResponse\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\r\x12(\n\nrejections\x18\x02 \x03(\x0b\x32\x14.reviva.v1.Rejection\x12(\n\nviolations\x18\x03 \x03(\x0b\x32\x14.reviva.v1.Violation\"G\n\tRejection\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0c\n\x04path\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\"G\n\tViolation\x12\r\n\x05index\x18\x01 \x01(\r\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0c\n\x04path\x18\x03 \x01(\t\x12\x0f\n\x07message\x18\x04 \x01(\t\"P\n\x13IngestStreamRequest\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\'\n\x05\x62\x61tch\x18\x02 \x01(\x0b\x32\x18.reviva.v1.IngestRequest\"\x89\x01\n\x14IngestStreamResponse\x12#\n\x06window\x18\x01 \x01(\x0b\x32\x11.reviva.v1.WindowH\x00\x12\x1d\n\x03\x61\x63k\x18\x02 \x01(\x0b\x32\x0e.reviva.v1.AckH\x00\x12%\n\x07refusal\x18\x03 \x01(\x0b\x32\x12.reviva.v1.RefusalH\x00\x42\x06\n\x04kind\"(\n\x06Window\x12\x0f\n\x07\x62\x61tches\x18\x01 \x01(\r\x12\r\n\x05\x62ytes\x18\x02 \x01(\x04\"B\n\x03\x41\x63k\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12)\n\x06result\x18\x02 \x01(\x0b\x32\x19.reviva.v1.IngestResponse\"R\n\x07Refusal\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12\x0c\n\x04\x63ode\x18\x02 \x01(\t\x12\x0f\n\x07message\x18\x03 \x01(\t\x12\x16\n\x0eretry_after_ms\x18\x04 \x01(\r2\xa3\x01\n\rIngestService\x12=\n\x06Ingest\x12\x18.reviva.v1.IngestRequest\x1a\x19.reviva.v1.IngestResponse\x12S\n\x0cIngestStream\x12\x1e.reviva.v1.IngestStreamRequest\x1a\x1f.reviva.v1.IngestStreamResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,19 +36,21 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INGESTREQUEST']._serialized_start=94
   _globals['_INGESTREQUEST']._serialized_end=242
   _globals['_INGESTRESPONSE']._serialized_start=244
-  _globals['_INGESTRESPONSE']._serialized_end=320
-  _globals['_REJECTION']._serialized_start=322
-  _globals['_REJECTION']._serialized_end=393
-  _globals['_INGESTSTREAMREQUEST']._serialized_start=395
-  _globals['_INGESTSTREAMREQUEST']._serialized_end=475
-  _globals['_INGESTSTREAMRESPONSE']._serialized_start=478
-  _globals['_INGESTSTREAMRESPONSE']._serialized_end=615
-  _globals['_WINDOW']._serialized_start=617
-  _globals['_WINDOW']._serialized_end=657
-  _globals['_ACK']._serialized_start=659
-  _globals['_ACK']._serialized_end=725
-  _globals['_REFUSAL']._serialized_start=727
-  _globals['_REFUSAL']._serialized_end=809
-  _globals['_INGESTSERVICE']._serialized_start=812
-  _globals['_INGESTSERVICE']._serialized_end=975
+  _globals['_INGESTRESPONSE']._serialized_end=362
+  _globals['_REJECTION']._serialized_start=364
+  _globals['_REJECTION']._serialized_end=435
+  _globals['_VIOLATION']._serialized_start=437
+  _globals['_VIOLATION']._serialized_end=508
+  _globals['_INGESTSTREAMREQUEST']._serialized_start=510
+  _globals['_INGESTSTREAMREQUEST']._serialized_end=590
+  _globals['_INGESTSTREAMRESPONSE']._serialized_start=593
+  _globals['_INGESTSTREAMRESPONSE']._serialized_end=730
+  _globals['_WINDOW']._serialized_start=732
+  _globals['_WINDOW']._serialized_end=772
+  _globals['_ACK']._serialized_start=774
+  _globals['_ACK']._serialized_end=840
+  _globals['_REFUSAL']._serialized_start=842
+  _globals['_REFUSAL']._serialized_end=924
+  _globals['_INGESTSERVICE']._serialized_start=927
+  _globals['_INGESTSERVICE']._serialized_end=1090
 # @@protoc_insertion_point(module_scope)

@@ -145,7 +145,7 @@ CREATE TABLE IF NOT EXISTS dead_letters{local} {on_cluster}
     project_id LowCardinality(String),
     dead_letter_id UUID,
     received_at DateTime64(3, 'UTC'),
-    stage LowCardinality(String) COMMENT 'intake, processor or store',
+    stage LowCardinality(String) COMMENT 'intake, processor or store; report: it is accepted, and breaks its tracking plan',
     code LowCardinality(String),
     path String,
     message String,

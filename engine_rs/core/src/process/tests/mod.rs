@@ -9,6 +9,7 @@ mod tables;
 use super::*;
 use crate::event::{Event, EventType, Text};
 use crate::record;
+use crate::varint;
 use crate::verdict::Code;
 use arrival::{arrival, run};
 use brute_force::by_brute_force;
@@ -74,6 +75,47 @@ fn another_payload_under_a_known_id_is_a_collision_and_a_dead_letter() {
     );
     assert_eq!(blocks.rows(blocks::Table::DeadLetters), 1);
     assert_eq!(blocks.rows(blocks::Table::Events), 1);
+}
+
+#[test]
+fn a_violation_is_told_once_with_the_event_that_is_kept() {
+    let sent = Sent {
+        id: 1,
+        visitor: 1,
+        time_ms: START_MS,
+        event_type: EventType::BookingStart,
+        x: 0,
+        form: "",
+    };
+    let plain = sent.payload(START_MS);
+    let mut violation = Vec::new();
+    varint::put_bytes(&mut violation, b"properties.price");
+    varint::put_bytes(&mut violation, b"it is missing");
+    let event = Event {
+        violation: &violation,
+        ..Event::decode(&plain).unwrap()
+    };
+    let mut payload = Vec::new();
+    event.encode(&mut payload);
+    let mut processor = Processor::new(rules(), START_MS, 1);
+    let blocks = processor.process(batch(0, &[payload.clone(), payload]));
+    let stats = blocks.stats;
+    assert_eq!(
+        (stats.events, stats.duplicates, stats.violations),
+        (1, 1, 1)
+    );
+    assert_eq!(blocks.rows(blocks::Table::Events), 1);
+    assert_eq!(blocks.rows(blocks::Table::DeadLetters), 1);
+    let letters = String::from_utf8_lossy(&blocks.block(blocks::Table::DeadLetters)).into_owned();
+    for told in [
+        "report",
+        "plan_violation",
+        "properties.price",
+        "it is missing",
+        "event-1",
+    ] {
+        assert!(letters.contains(told), "{told}");
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::wire::section::Section;
 
 /// A `Value`, its parts still in protobuf.
 #[derive(Clone, Copy)]
-enum Kind<'b> {
+pub enum Kind<'b> {
     Null,
     Bool(bool),
     Int(i64),
@@ -20,7 +20,7 @@ enum Kind<'b> {
 
 /// Of the fields of the oneof the last one counts.
 #[inline]
-fn read(message: &[u8]) -> Result<Kind<'_>, Malformed> {
+pub fn read(message: &[u8]) -> Result<Kind<'_>, Malformed> {
     const BOOL: u32 = varint(1);
     const INT: u32 = varint(2);
     const DOUBLE: u32 = fixed64(3);
