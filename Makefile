@@ -45,8 +45,8 @@ tests/node/node_modules/.package-lock.json: tests/node/package-lock.json
 
 # --- check -----------------------------------------------------------------------------------------------------------
 
-.PHONY: test lint lint-rust lint-python test-rust test-python
-test: lint test-rust test-python ## everything that CI runs: linters, types, generated code, and all tests
+.PHONY: test lint lint-rust lint-python test-rust test-python instructions
+test: lint test-rust test-python instructions ## everything that CI runs: linters, types, generated code, all tests, instruction counts
 
 lint: lint-rust lint-python ## formatting, linters, types, stubs, the import law, generated code
 lint-rust:
@@ -63,6 +63,9 @@ test-rust:
 	cargo test --locked --workspace
 test-python: setup
 	$(BIN)/pytest $(PYTEST)
+
+instructions: .venv/.requirements ## count the instructions of the engine's stages and compare them with the committed counts
+	$(BIN)/python .ci/instructions.py
 
 .PHONY: format proto lock
 format: setup ## rewrite the code in the house's format

@@ -5,6 +5,7 @@ set -euo pipefail
 lacking=()
 command -v cc >/dev/null || lacking+=(build-essential)
 command -v curl >/dev/null || lacking+=(curl)
+command -v valgrind >/dev/null || lacking+=(valgrind)
 python3 -c 'import ensurepip, venv' 2>/dev/null || lacking+=(python3-venv)
 
 if ! command -v cargo >/dev/null; then

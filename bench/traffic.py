@@ -1,4 +1,7 @@
-"""Realistic requests, built once: further ones differ in a few digits, so that sending them costs next to nothing."""
+"""Realistic requests, built once: further ones differ in a few digits, so that sending them costs next to nothing.
+
+Every event has five to ten properties.
+"""
 
 import random
 import time
@@ -19,6 +22,19 @@ Wire = Literal["proto", "json"]
 
 _MARK = "@@@@@@@@"
 """Eight digits in every id of event and visitor, by which requests of the same template differ."""
+_PROPERTIES = {
+    "experiment_arm": "b",
+    "price": 129.5,
+    "position": 4,
+    "is_member": True,
+    "city": "Leeds",
+    "loaded_ms": 812,
+    "device_model": "Pixel 9",
+    "discount": 0.15,
+    "warranty_months": 12,
+    "session_number": 3,
+}
+"""Of which an event gets as many as it lacks to have five to ten properties."""
 _EVENTS_PER_VISITOR = 8
 _BROWSING_MS = 20 * 60_000
 _AGO_MS = 90 * 60_000
@@ -99,7 +115,13 @@ def _site_events(count: int, seed: int) -> list[Event]:
 
 
 def _marked(number: int, event: Event) -> Event:
+    properties = dict(event.get("properties", {}))
+    wanted = 5 + number % 6
+    for name, value in _PROPERTIES.items():
+        if len(properties) < wanted:
+            properties.setdefault(name, value)
     marked = event | {
+        "properties": properties,
         "event_id": f"{_MARK}-0000-4000-8000-{number:012x}",
         "anonymous_id": f"{_MARK}-{event['anonymous_id']}",
     }
@@ -120,6 +142,8 @@ def _message(event: Event) -> event_pb2.Event:
 
 def _value(value: Any) -> event_pb2.Value:
     match value:
+        case bool():
+            return event_pb2.Value(bool_value=value)
         case int():
             return event_pb2.Value(int_value=value)
         case float():
