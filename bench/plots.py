@@ -1,0 +1,72 @@
+"""``python -m bench.plots``: draws the results in ``bench/results`` into ``bench/plots``."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+_HERE = Path(__file__).parent
+_RESULTS, _PLOTS = _HERE / "results", _HERE / "plots"
+
+
+def main() -> None:
+    """Draws every plot whose result is there."""
+    mpl.rcParams["svg.hashsalt"] = "reviva"  # the same result makes the same file
+    _PLOTS.mkdir(exist_ok=True)
+    for name, draw in (("quick", _stages), ("load_curve", _latency), ("known_ids", _known_ids), ("shards", _shards)):
+        result = _RESULTS / f"{name}.json"
+        if result.exists():
+            figure = Figure(figsize=(7, 3.6), layout="constrained")
+            draw(figure.subplots(), json.loads(result.read_text()))
+            figure.savefig(_PLOTS / f"{name}.svg", metadata={"Date": None})
+
+
+def _stages(axes: Axes, numbers: dict[str, Any]) -> None:
+    """Nanoseconds of CPU time per event, by stage."""
+    left = [0.0, 0.0]
+    wires = ("json", "proto")
+    each = [1e9 / numbers[f"engine_{wire}_events_per_core_s"] for wire in wires]
+    for stage in numbers["engine_proto_shares"]:
+        widths = [ns * numbers[f"engine_{wire}_shares"][stage] for wire, ns in zip(wires, each, strict=True)]
+        axes.barh(wires, widths, left=left, label=stage)
+        left = [start + width for start, width in zip(left, widths, strict=True)]
+    rest = [ns - start for ns, start in zip(each, left, strict=True)]
+    axes.barh(wires, rest, left=left, label="journal's thread, loop", color="lightgrey")
+    axes.set(title="The engine, stage by stage", xlabel="ns of CPU time per event")
+    axes.legend(fontsize="small")
+
+
+def _latency(axes: Axes, numbers: dict[str, Any]) -> None:
+    """Milliseconds over the rate of events."""
+    points = numbers["points"]
+    rates = [point["events_s"] for point in points]
+    for what, style in (("ack_ms", "--"), ("queryable_ms", "-")):
+        for rank in ("50", "99"):
+            line = [point[what][rank] for point in points]
+            axes.plot(rates, line, style, marker="o", label=f"{what.removesuffix('_ms')} p{rank}")
+    axes.set(title="Latency under load", xlabel="events per second", ylabel="ms", xscale="log", yscale="log")
+    axes.legend(fontsize="small")
+
+
+def _known_ids(axes: Axes, numbers: dict[str, Any]) -> None:
+    """What one more event id costs, over how many are known already."""
+    points = numbers["points"]
+    known = [point["ids"] for point in points]
+    axes.plot(known, [point["ns_per_check"] for point in points], marker="o", label="ns per check")
+    axes.plot(known, [point["bytes_per_id"] for point in points], marker="o", label="bytes per id")
+    axes.set(title="Dedupe", xlabel="known ids", xscale="log", ylim=(0, None))
+    axes.legend(fontsize="small")
+
+
+def _shards(axes: Axes, numbers: dict[str, Any]) -> None:
+    """Throughput of the processor over its shards."""
+    points = numbers["points"]
+    axes.bar([str(point["shards"]) for point in points], [point["events_s"] / 1000 for point in points])
+    axes.set(title="The processor over shards, two cores", xlabel="shards", ylabel="thousand events/s")
+
+
+if __name__ == "__main__":
+    main()
