@@ -15,7 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMITTED = ROOT / "bench/results/instructions.json"
-STAGES = {"intake_proto": 20, "intake_json": 20, "process": 160}
+STAGES = {"intake_proto": 20, "intake_json": 20, "intake_planned": 20, "process": 160}
 """The stages of ``engine_rs/core/examples/stages.rs``, and how many requests of :data:`EVENTS` each is counted over."""
 EVENTS = 500
 TOLERANCE = 0.10

@@ -6,11 +6,14 @@
 use requests::{EVENTS, NOW_MS, body};
 use reviva_core::enrich::bots::Bots;
 use reviva_core::enrich::user_agent::UserAgents;
+use reviva_core::event::EventType;
 use reviva_core::intake::{Intake, Options, Request, hash_key};
 use reviva_core::journal::{Batch, Piece};
+use reviva_core::plan::{Mode, Stated, Subject};
 use reviva_core::process::blocks::Table;
 use reviva_core::process::{Processor, RuleBook};
 use reviva_core::wire::Format;
+use serde_json::json;
 use std::collections::HashMap;
 use std::hint::black_box;
 use std::sync::Arc;
@@ -30,10 +33,11 @@ fn main() {
     let (stage, rounds) = (arguments.next(), arguments.next());
     let rounds: usize = rounds.expect("ROUNDS").parse().expect("a number");
     let spent_ns = match stage.as_deref() {
-        Some("intake_proto") => intake(Format::Proto, rounds),
-        Some("intake_json") => intake(Format::Json, rounds),
+        Some("intake_proto") => intake(&new_intake(), Format::Proto, rounds),
+        Some("intake_json") => intake(&new_intake(), Format::Json, rounds),
+        Some("intake_planned") => intake(&planned_intake(), Format::Json, rounds),
         Some("process") => process(rounds),
-        _ => panic!("STAGE is intake_proto, intake_json or process"),
+        _ => panic!("STAGE is intake_proto, intake_json, intake_planned or process"),
     };
     println!("{} ns an event", spent_ns / (rounds * EVENTS) as u64);
 }
@@ -45,6 +49,35 @@ fn new_intake() -> Intake {
     intake
 }
 
+/// With a tracking plan for every event, which every event keeps.
+fn planned_intake() -> Intake {
+    let number = json!({"type": "number", "minimum": 0});
+    let schema = json!({
+        "properties": {
+            "service": {"enum": ["screen", "battery"]},
+            "price": number,
+            "position": {"type": "integer", "minimum": 0, "maximum": 1000},
+            "member": {"type": "boolean"},
+            "variant": {"type": "string", "maxLength": 20},
+        },
+        "required": ["service", "price"],
+        "additionalProperties": number,
+    });
+    let plans: Vec<_> = EventType::ALL
+        .iter()
+        .map(|event_type| Stated {
+            project_id: "demo".to_owned(),
+            event_type: event_type.name().to_owned(),
+            mode: Mode::Enforce,
+            subject: Subject::Properties,
+            schema: schema.clone(),
+        })
+        .collect();
+    let intake = new_intake();
+    assert!(intake.set_plans(&plans).is_empty());
+    intake
+}
+
 fn request(format: Format) -> Request<'static> {
     Request {
         key: Some("key"),
@@ -53,13 +86,12 @@ fn request(format: Format) -> Request<'static> {
     }
 }
 
-fn intake(format: Format, rounds: usize) -> u64 {
-    let intake = new_intake();
+fn intake(intake: &Intake, format: Format, rounds: usize) -> u64 {
     let bodies: Vec<_> = (0..4).map(|generation| body(format, generation)).collect();
     let mut spent_ns = 0;
     for body in bodies.iter().cycle().take(rounds) {
         let began = cpu_ns();
-        measured_intake(&intake, body, request(format));
+        measured_intake(intake, body, request(format));
         spent_ns += cpu_ns() - began;
     }
     spent_ns

@@ -147,8 +147,8 @@ fn name_of<'a>(event: &Event<'a>) -> &'a [u8] {
 }
 
 impl Plan {
-    /// How an event breaks the plan. `original`: its bytes, of which all but their properties, traits and context has been
-    /// read into `event`; `depth`: how deep these may be nested.
+    /// How an event breaks the plan. `original`: its bytes, of which properties, traits and context are read again;
+    /// `depth`: how deep these may be nested.
     #[must_use]
     pub fn violation(
         &self,
