@@ -116,7 +116,6 @@ fn message(event: &Value) -> proto::Event {
             path: text(&page["path"]),
             title: text(&page["title"]),
             referrer: text(&page["referrer"]),
-            ..Default::default()
         }),
         client: Some(proto::Client {
             user_agent: text(&client["user_agent"]),
