@@ -203,9 +203,20 @@ class JournalReader:
 class Processor:
     """Dedupe, sessions, rage clicks, abandonment: a pure function of its state and the batch."""
 
-    def __new__(cls, rules: str, *, clock_ms: int, batch_number: int) -> Self:
+    def __new__(
+        cls,
+        rules: str,
+        *,
+        clock_ms: int,
+        batch_number: int,
+        known_ids_bytes: int = 2 << 30,
+        known_ids_dir: str | None = None,
+    ) -> Self:
         """``rules``: JSON, the defaults under ``"default"`` and overrides by project id (see ARCHITECTURE.md).
-        ``clock_ms`` and ``batch_number``: as the checkpoint has them for the first batch. Raises ``ValueError``."""
+        ``clock_ms`` and ``batch_number``: as the checkpoint has them for the first batch. ``known_ids_dir``: an
+        existing directory for the event ids that ``known_ids_bytes`` of memory do not hold; without one, all stay in
+        memory.
+        Raises ``ValueError``."""
 
     clock_ms: int
     """The latest time that records have told."""
@@ -217,13 +228,15 @@ class Processor:
         the condition on journal positions."""
 
     def rebuild(self, name: str, native: bytes) -> None:
-        """Feeds one or more Native blocks of the query ``name``. Raises ``ValueError``."""
+        """Feeds one or more Native blocks of the query ``name``. Raises ``ValueError``, or ``OSError`` where event ids
+        cannot be kept on disk."""
 
     def process(self, batch: Batch) -> Blocks:
-        """Runs a batch. The same state and batch always give the same bytes."""
+        """Runs a batch. The same state and batch always give the same bytes. Raises ``OSError`` where event ids on disk
+        cannot be read or written; the state has to be rebuilt in a new Processor then."""
 
     def stats(self) -> dict[str, int]:
-        """What it holds: known ids, visitors, live sessions, bytes."""
+        """What it holds: known ids, visitors, and bytes of both in memory and on disk."""
 
 @final
 class Blocks:

@@ -124,11 +124,14 @@ class Journal(Group):
 
 
 class ProcessorSettings(Group):
-    """How the processor cuts batches."""
+    """How the processor cuts batches, and what it may hold."""
 
     http: AddressSetting = Field(default=Address("127.0.0.1:8081"), description="its own /metrics and /health")
     max_batch_records: int = Field(default=100_000, gt=0, description="records of one batch")
     max_batch_bytes: int = Field(default=64 << 20, gt=0, description="bytes of one batch")
+    known_ids_bytes: int = Field(
+        default=2 << 30, gt=0, description="memory for event ids, about 30 bytes each; further ones go to disk"
+    )
     insert_interval_ms: int = Field(default=150, ge=0, description="at low load, least time between two inserts")
     retry_max_s: float = Field(default=10, gt=0, description="longest pause between two tries while the store is away")
 
@@ -245,6 +248,11 @@ class Settings(BaseSettings):
     def store_dir(self) -> Path:
         """The embedded ClickHouse's tables."""
         return self.data_dir / "clickhouse"
+
+    @property
+    def known_ids_dir(self) -> Path:
+        """Event ids that find no place in memory; nothing is in it that is needed later."""
+        return self.data_dir / "known-ids"
 
     @property
     def checkpoint_file(self) -> Path:

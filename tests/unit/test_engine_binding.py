@@ -330,6 +330,17 @@ class TestProcessor:
         assert (processor.clock_ms, processor.batch_number) == (NOW_MS, 8)
         assert (processor.stats()["known_ids"], processor.stats()["visitors"]) == (5, 5)
 
+    def test_event_ids_beyond_their_memory_are_known_on_disk(self, batch: Batch, tmp_path: Path) -> None:
+        processor = Processor("{}", clock_ms=0, batch_number=1, known_ids_bytes=1, known_ids_dir=str(tmp_path))
+        assert processor.process(batch).stats["duplicates"] == 1
+        assert processor.stats()["known_ids_disk_bytes"] > 0
+        assert processor.process(batch).stats["duplicates"] == 6
+
+    def test_a_directory_that_is_lost_is_named(self, batch: Batch) -> None:
+        processor = Processor("{}", clock_ms=0, batch_number=1, known_ids_bytes=1, known_ids_dir="/nowhere/at all")
+        with pytest.raises(OSError, match="/nowhere/at all"):
+            processor.process(batch)
+
     def test_rules_that_cannot_be_used(self) -> None:
         with pytest.raises(ValueError, match="sesion_timeout_s"):
             Processor('{"default": {"sesion_timeout_s": 5}}', clock_ms=0, batch_number=1)

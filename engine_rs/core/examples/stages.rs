@@ -129,7 +129,7 @@ fn process(rounds: usize) -> u64 {
 
 #[inline(never)]
 fn measured_process(processor: &mut Processor, batch: Arc<Batch>) {
-    let blocks = processor.process(batch);
+    let blocks = processor.process(batch).unwrap();
     assert!(blocks.stats.events > 0 && blocks.stats.duplicates == 0);
     for table in Table::ALL {
         black_box(blocks.block(table));

@@ -37,6 +37,7 @@ create_exception!(
 pub enum Error {
     Request(verdict::RequestError),
     Journal(JournalError),
+    Io(io::Error),
     /// An argument that does not fit; the message says which and why.
     Value(String),
     /// A bug in the engine.
@@ -57,6 +58,12 @@ impl From<JournalError> for Error {
     }
 }
 
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
 /// For `map_err` with what tells of an argument that does not fit.
 pub fn value(error: impl Display) -> Error {
     Error::Value(error.to_string())
@@ -67,6 +74,7 @@ impl From<Error> for PyErr {
         match error {
             Error::Request(error) => request_error(&error),
             Error::Journal(error) => journal_error(&error),
+            Error::Io(error) => os_error(&error, error.to_string()),
             Error::Value(message) => PyValueError::new_err(message),
             Error::Panic(message) => {
                 EngineError::new_err(format!("a bug in the engine, please report it: {message}"))

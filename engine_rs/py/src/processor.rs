@@ -5,8 +5,9 @@ use crate::call::{detached, lock};
 use crate::errors::{Error, value};
 use crate::journal_reader::Batch;
 use pyo3::prelude::*;
-use reviva_core::process::{self, RuleBook};
+use reviva_core::process::{self, Budget, RebuildError, RuleBook};
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 /// Dedupe, sessions, rage clicks, abandonment.
@@ -39,10 +40,22 @@ impl Processor {
 #[pymethods]
 impl Processor {
     #[new]
-    #[pyo3(signature = (rules, *, clock_ms, batch_number))]
-    fn new(rules: &str, clock_ms: i64, batch_number: u64) -> Result<Self, Error> {
+    #[pyo3(signature = (rules, *, clock_ms, batch_number, known_ids_bytes = 2 << 30, known_ids_dir = None))]
+    fn new(
+        rules: &str,
+        clock_ms: i64,
+        batch_number: u64,
+        known_ids_bytes: usize,
+        known_ids_dir: Option<PathBuf>,
+    ) -> Result<Self, Error> {
         let rules = RuleBook::from_json(rules).map_err(value)?;
-        let processor = process::Processor::new(rules, clock_ms, batch_number);
+        let mut processor = process::Processor::new(rules, clock_ms, batch_number);
+        if let Some(directory) = known_ids_dir {
+            processor = processor.with_budget(Budget {
+                bytes: known_ids_bytes,
+                directory,
+            });
+        }
         Ok(Self(Mutex::new(processor)))
     }
 
@@ -62,13 +75,18 @@ impl Processor {
 
     fn rebuild(&self, py: Python<'_>, name: &str, native: &[u8]) -> Result<(), Error> {
         self.with(py, |processor| {
-            processor.rebuild(name, native).map_err(value)
+            processor
+                .rebuild(name, native)
+                .map_err(|error| match error {
+                    RebuildError::Disk(error) => Error::Io(error),
+                    error => value(error),
+                })
         })
     }
 
     fn process(&self, py: Python<'_>, batch: &Batch) -> Result<Blocks, Error> {
         let batch = Arc::clone(&batch.0);
-        self.with(py, |processor| Ok::<_, Error>(processor.process(batch)))
+        self.with(py, |processor| processor.process(batch))
             .map(Blocks)
     }
 
@@ -77,6 +95,7 @@ impl Processor {
         Ok(HashMap::from([
             ("known_ids", holdings.known_ids),
             ("known_ids_bytes", holdings.known_ids_bytes),
+            ("known_ids_disk_bytes", holdings.known_ids_disk_bytes),
             ("visitors", holdings.visitors),
             ("visitors_bytes", holdings.visitors_bytes),
         ]))

@@ -53,9 +53,16 @@ def _open(settings: Settings, store: StoreClient, metrics: Metrics, stopping: Ev
     checkpoints = CheckpointFile(settings.checkpoint_file)
     checkpoint = checkpoints.load()
     settings.journal_dir.mkdir(parents=True, exist_ok=True)
+    settings.known_ids_dir.mkdir(exist_ok=True)
     return Pipeline(
         journal=JournalReader(str(settings.journal_dir), checkpoint.positions),
-        engine=Processor(settings.rules_json, clock_ms=checkpoint.clock_ms, batch_number=checkpoint.batch_number),
+        engine=Processor(
+            settings.rules_json,
+            clock_ms=checkpoint.clock_ms,
+            batch_number=checkpoint.batch_number,
+            known_ids_bytes=settings.processor.known_ids_bytes,
+            known_ids_dir=str(settings.known_ids_dir),
+        ),
         store=store,
         checkpoints=checkpoints,
         checkpoint=checkpoint,

@@ -34,5 +34,7 @@ pub mod visitors;
 mod tests;
 
 pub use blocks::{Blocks, Stats};
+pub use known_ids::Budget;
 pub use processor::Processor;
+pub use rebuild::RebuildError;
 pub use rules::{RuleBook, Rules, RulesError};

@@ -2,7 +2,7 @@
 
 use super::blocks::{Blocks, Collector};
 use super::idle::IdleQueue;
-use super::known_ids::{Known, KnownIds};
+use super::known_ids::{Budget, Known, KnownIds};
 use super::pool::Pool;
 use super::rebuild::Restore;
 use super::rules::RuleBook;
@@ -12,6 +12,7 @@ use crate::block::{Assigned, EventsBlock};
 use crate::event::{Event, Text};
 use crate::journal::{Batch, Entry};
 use crate::record::{self, Kind, Record};
+use std::io;
 use std::sync::Arc;
 
 /// Dedupe, sessions, rage clicks and abandonment: a pure function of its state and a batch.
@@ -39,6 +40,7 @@ const AHEAD: usize = 16;
 pub struct Holdings {
     pub known_ids: usize,
     pub known_ids_bytes: usize,
+    pub known_ids_disk_bytes: usize,
     pub visitors: usize,
     pub visitors_bytes: usize,
 }
@@ -61,6 +63,15 @@ impl Processor {
         }
     }
 
+    /// Lets event ids go to disk beyond a budget of memory.
+    #[must_use]
+    pub fn with_budget(self, known_ids: Budget) -> Self {
+        Self {
+            known: KnownIds::new(known_ids),
+            ..self
+        }
+    }
+
     /// The latest time that records have told.
     #[must_use]
     pub fn clock_ms(&self) -> i64 {
@@ -80,17 +91,21 @@ impl Processor {
     }
 
     /// Runs a batch. The same state and batch always give the same bytes.
-    pub fn process(&mut self, batch: Arc<Batch>) -> Blocks {
+    ///
+    /// # Errors
+    /// Where ids on disk cannot be read or written; the state is of no use then, and has to be rebuilt.
+    pub fn process(&mut self, batch: Arc<Batch>) -> io::Result<Blocks> {
         self.finish_restore();
         let events = std::mem::take(&mut self.events);
         let mut collector = Collector::new(self.batch_number, events);
         let now_ms = self.records(&batch, &mut collector);
         self.tell_recut(&mut collector);
         self.advance(now_ms, &mut collector);
+        self.known.settle()?;
         self.batch_number += 1;
         let (blocks, events) = collector.finish(batch);
         self.events = events;
-        blocks
+        Ok(blocks)
     }
 
     /// Takes the batch's records and returns the latest time that they tell.
@@ -218,6 +233,7 @@ impl Processor {
         Holdings {
             known_ids: self.known.count(),
             known_ids_bytes: self.known.heap_bytes(),
+            known_ids_disk_bytes: self.known.disk_bytes(),
             visitors: self.visitors.count(),
             visitors_bytes: self.visitors.heap_bytes() + self.idle.heap_bytes(),
         }

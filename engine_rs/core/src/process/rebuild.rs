@@ -11,6 +11,7 @@ use super::visitors::Visitors;
 use crate::event::EventType;
 use crate::record;
 use hashbrown::HashMap;
+use std::io;
 
 const HOUR_MS: i64 = 3_600_000;
 
@@ -23,6 +24,9 @@ pub enum RebuildError {
     /// Its result cannot be read.
     #[error("rebuild query {0}: {1}")]
     Native(&'static str, NativeError),
+    /// Ids on disk cannot be read or written.
+    #[error(transparent)]
+    Disk(#[from] io::Error),
 }
 
 /// What has been read of the visitors so far; it is put in order once all is there.
@@ -109,9 +113,7 @@ impl Processor {
     /// [`RebuildError`], naming the query.
     pub fn rebuild(&mut self, name: &str, native: &[u8]) -> Result<(), RebuildError> {
         match name {
-            KNOWN_IDS => self
-                .restore_ids(native)
-                .map_err(|error| RebuildError::Native(KNOWN_IDS, error)),
+            KNOWN_IDS => self.restore_ids(native),
             VISITORS => self
                 .restore_visitors(native)
                 .map_err(|error| RebuildError::Native(VISITORS, error)),
@@ -125,8 +127,9 @@ impl Processor {
         }
     }
 
-    fn restore_ids(&mut self, native: &[u8]) -> Result<(), NativeError> {
+    fn restore_ids(&mut self, native: &[u8]) -> Result<(), RebuildError> {
         let (known, _, _, rules, _) = self.restore_parts();
+        let mut settled = Ok(());
         native_rows::each_block(native, 4, |columns, rows| {
             for row in 0..rows {
                 let project_id = columns[0].text(row);
@@ -137,7 +140,12 @@ impl Processor {
                     rules.of(project_id).dedupe_hours,
                 );
             }
+            if settled.is_ok() {
+                settled = known.settle();
+            }
         })
+        .map_err(|error| RebuildError::Native(KNOWN_IDS, error))?;
+        Ok(settled?)
     }
 
     fn restore_visitors(&mut self, native: &[u8]) -> Result<(), NativeError> {

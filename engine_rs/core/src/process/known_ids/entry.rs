@@ -1,11 +1,16 @@
 //! What is kept of an event id: 23 bytes, as its place says the rest.
 
+use super::Known;
+
 /// Bits of a key that say which table it is in.
 pub const TABLE_BITS: u32 = 9;
 /// Bits of a key that are its tag.
 const TAG_BITS: u32 = 7;
 /// The bytes that are left.
 const REST: usize = (u128::BITS - TABLE_BITS - TAG_BITS) as usize / 8;
+
+/// Bytes of an id in a file.
+pub const RECORD: usize = 24;
 
 /// What an event id is known by: a hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -77,10 +82,36 @@ impl Entry {
             | u128::from(tag))
     }
 
-    /// Whether both came with the same payload.
+    /// What an id is that comes again, inside the window.
     #[inline]
-    pub fn has_payload_of(&self, other: &Self) -> bool {
-        self.payload == other.payload
+    pub fn compare(&self, again: &Self) -> Known {
+        if self.payload == again.payload {
+            Known::Duplicate
+        } else {
+            Known::Collision
+        }
+    }
+
+    /// What stands in a file: key, payload, hour.
+    pub fn record(&self, key: Key) -> [u8; RECORD] {
+        let mut record = [0; RECORD];
+        record[..16].copy_from_slice(&key.0.to_le_bytes());
+        record[16..23].copy_from_slice(&self.payload);
+        record[23] = self.hour;
+        record
+    }
+
+    /// Reads what [`record`](Self::record) gave.
+    pub fn from_record(record: &[u8; RECORD]) -> (Key, Self) {
+        let (key, rest) = record.split_first_chunk().unwrap_or((&[0; 16], &[]));
+        let [payload @ .., hour] = *rest.first_chunk().unwrap_or(&[0; 8]);
+        let key = Key(u128::from_le_bytes(*key));
+        let entry = Self {
+            rest: key.rest(),
+            payload,
+            hour,
+        };
+        (key, entry)
     }
 }
 
@@ -127,8 +158,9 @@ mod tests {
         #[test]
         fn place_and_entry_make_the_key(key: u128, other: u128) {
             let (key, other) = (Key(key), Key(other));
-            let entry = Entry::new(key, 0, 0);
+            let entry = Entry::new(key, other.0 as u64, 3_600_000 * 77);
             prop_assert_eq!(entry.key(key.table(), key.tag()), key);
+            prop_assert_eq!(Entry::from_record(&entry.record(key)), (key, entry));
             let near = Key(key.0 ^ 1 << (other.0 % 128));
             let same_place = (near.table(), near.tag()) == (key.table(), key.tag());
             prop_assert!(!(same_place && entry.is_of(near)));

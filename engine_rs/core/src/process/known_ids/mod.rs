@@ -4,20 +4,25 @@
 //! |---|---|
 //! | [`entry`] | what is kept of an id |
 //! | [`table`] | ids in memory, at most 32 bytes each |
+//! | [`run`] | ids on disk, beyond the memory that is given |
+//! | [`shard`] | one of each, for a part of the ids |
 //! | [`prefetch`] | hides the way to memory |
 //!
-//! Ids are spread over 512 tables by the first bits of their keys, so that growing and sweeping happen in small steps.
+//! Ids are spread over 512 shards by the first bits of their keys, so that whatever has to be done for all of them is done
+//! in small steps.
 
 mod entry;
 mod prefetch;
+mod run;
+mod shard;
 mod table;
 
 use entry::{Entry, Key, TABLE_BITS, Window, hour_of};
-use table::Table;
+use shard::Shard;
+use std::io;
+use std::path::PathBuf;
 
-const TABLES: usize = 1 << TABLE_BITS;
-/// A table that had no reason to be made anew for this many hours is swept.
-const SWEEP_HOURS: u8 = 4;
+const SHARDS: usize = 1 << TABLE_BITS;
 
 /// What is known of an event id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,62 +35,75 @@ pub enum Known {
     Collision,
 }
 
+/// The memory that ids may take, and where those go that find no place in it.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    /// Bytes of memory. An id on disk takes 2.2 of them; where these alone are more than three quarters, it is exceeded.
+    pub bytes: usize,
+    /// A directory for files that are unlinked while they are used.
+    pub directory: PathBuf,
+}
+
 /// The event ids seen within the window of receive time, with a hash of the payload that each came with.
 #[derive(Debug)]
 pub struct KnownIds {
-    tables: Vec<Table>,
-    /// What is kept where a table is made anew.
+    shards: Vec<Shard>,
+    budget: Budget,
+    /// What is kept where a shard is made anew.
     window: Window,
-    /// The table to sweep next.
+    /// The shard to sweep next.
     sweep: usize,
+    /// The shard to move to disk next.
+    spill: usize,
+    failure: Option<io::Error>,
 }
 
 impl Default for KnownIds {
+    /// All in memory.
     fn default() -> Self {
-        Self {
-            tables: (0..TABLES).map(|_| Table::default()).collect(),
-            window: Window::default(),
-            sweep: TABLES,
-        }
+        Self::new(Budget {
+            bytes: usize::MAX,
+            directory: PathBuf::new(),
+        })
     }
 }
 
 impl KnownIds {
+    /// No ids are known.
+    pub fn new(budget: Budget) -> Self {
+        Self {
+            shards: (0..SHARDS).map(|_| Shard::default()).collect(),
+            budget,
+            window: Window::default(),
+            sweep: SHARDS,
+            spill: 0,
+            failure: None,
+        }
+    }
+
     /// Looks up and remembers an id. `hours`: the window, at most 168.
+    ///
+    /// What this says of an id whose file cannot be read is void: [`settle`](Self::settle) returns the error.
     #[inline]
     pub fn check(&mut self, key: u128, payload_hash: u64, received_at_ms: i64, hours: u8) -> Known {
         let key = Key(key);
         let entry = Entry::new(key, payload_hash, received_at_ms);
-        let table = &mut self.tables[key.table()];
-        let found = match table.find(key) {
-            Ok(place) => table.entry_mut(place),
-            Err(place) => {
-                table.insert(place, key, entry, self.window);
-                return Known::New;
-            }
-        };
-        let window = Window {
-            hour: entry.hour,
-            hours,
-        };
-        if !window.has(found) {
-            *found = entry;
-            Known::New
-        } else if found.has_payload_of(&entry) {
-            Known::Duplicate
-        } else {
-            Known::Collision
-        }
+        self.shards[key.table()]
+            .check(key, entry, hours, self.window)
+            .unwrap_or_else(|error| {
+                self.failure = Some(error);
+                Known::New
+            })
     }
 
     /// Begins to load what [`check`](Self::check) will look at when it is called for this key.
     #[inline]
     pub fn prefetch(&self, key: u128) {
         let key = Key(key);
-        self.tables[key.table()].prefetch(key);
+        self.shards[key.table()].prefetch(key);
     }
 
-    /// Time passes: ids older than `hours` are forgotten, of one table now and of the others later. Call it once a batch.
+    /// Time passes: ids older than `hours` are forgotten, of one shard now and of the others later. Call it once a batch.
     pub fn sweep(&mut self, now_ms: i64, hours: u8) {
         let window = Window {
             hour: hour_of(now_ms),
@@ -95,24 +113,58 @@ impl KnownIds {
             self.window = window;
             self.sweep = 0;
         }
-        let Some(table) = self.tables.get_mut(self.sweep) else {
+        let Some(shard) = self.shards.get_mut(self.sweep) else {
             return;
         };
-        self.sweep += 1;
-        if window.hour.wrapping_sub(table.rebuilt_hour()) >= SWEEP_HOURS {
-            table.rebuild(window);
+        if let Err(error) = shard.sweep(self.sweep, window, &self.budget.directory) {
+            self.failure = Some(error);
         }
+        self.sweep += 1;
+    }
+
+    /// Moves ids to disk, shard by shard, until the rest keeps within the budget. Call it once a batch.
+    ///
+    /// # Errors
+    /// What the file system said, now or since the last call, and of which directory. What was answered since is void then.
+    pub fn settle(&mut self) -> io::Result<()> {
+        let mut bytes = self.heap_bytes();
+        let mut in_tables: usize = self.shards.iter().map(Shard::table_bytes).sum();
+        for _ in 0..SHARDS {
+            let is_within = bytes <= self.budget.bytes || in_tables <= self.budget.bytes / 4;
+            if is_within || self.failure.is_some() {
+                break;
+            }
+            let number = self.spill;
+            let shard = &mut self.shards[number];
+            let before = (shard.table_bytes(), shard.run_bytes());
+            self.failure = shard
+                .spill(number, self.window, &self.budget.directory)
+                .err();
+            in_tables = in_tables - before.0 + shard.table_bytes();
+            bytes = bytes - before.0 - before.1 + shard.table_bytes() + shard.run_bytes();
+            self.spill = (number + 1) % SHARDS;
+        }
+        self.failure.take().map_or(Ok(()), |error| {
+            let directory = self.budget.directory.display();
+            let message = format!("known event ids cannot be kept in {directory}: {error}");
+            Err(io::Error::new(error.kind(), message))
+        })
     }
 
     /// How many ids are remembered.
     pub fn count(&self) -> usize {
-        self.tables.iter().map(Table::count).sum()
+        self.shards.iter().map(Shard::count).sum()
     }
 
     /// Heap bytes held.
     pub fn heap_bytes(&self) -> usize {
-        self.tables.capacity() * size_of::<Table>()
-            + self.tables.iter().map(Table::heap_bytes).sum::<usize>()
+        let of = |shard: &Shard| shard.table_bytes() + shard.run_bytes();
+        self.shards.iter().map(of).sum()
+    }
+
+    /// Bytes on disk.
+    pub fn disk_bytes(&self) -> usize {
+        self.shards.iter().map(Shard::disk_bytes).sum()
     }
 }
 
@@ -120,6 +172,7 @@ impl KnownIds {
 mod tests {
     use super::*;
     use crate::record::hash128;
+    use std::collections::HashMap;
 
     const HOUR: i64 = 3_600_000;
 
@@ -137,11 +190,11 @@ mod tests {
         for sweep in [false, true] {
             let mut ids = KnownIds::default();
             ids.check(7, 0, HOUR / 2, 24);
-            for _ in 0..TABLES * usize::from(sweep) {
+            for _ in 0..SHARDS * usize::from(sweep) {
                 ids.sweep(20 * HOUR, 24);
             }
             assert_eq!(ids.check(7, 0, 24 * HOUR + HOUR - 1, 24), Known::Duplicate);
-            for _ in 0..TABLES * usize::from(sweep) {
+            for _ in 0..SHARDS * usize::from(sweep) {
                 ids.sweep(25 * HOUR, 24);
             }
             assert_eq!(ids.count(), usize::from(!sweep));
@@ -161,5 +214,89 @@ mod tests {
         }
         assert_eq!(ids.count(), 500_000);
         assert!(most <= 32.0, "{most}");
+    }
+
+    /// What is known of an id, kept as plainly as can be.
+    fn by_brute_force(
+        seen: &mut HashMap<u128, (u64, i64)>,
+        key: u128,
+        payload: u64,
+        hour: i64,
+    ) -> Known {
+        match seen.get(&key) {
+            Some(&(before, since)) if hour - since <= 24 => {
+                if before == payload {
+                    Known::Duplicate
+                } else {
+                    Known::Collision
+                }
+            }
+            _ => {
+                seen.insert(key, (payload, hour));
+                Known::New
+            }
+        }
+    }
+
+    #[test]
+    fn a_small_budget_holds_and_changes_no_answer() {
+        let directory = tempfile::tempdir().unwrap();
+        let bytes = 400_000;
+        let mut ids = KnownIds::new(Budget {
+            bytes,
+            directory: directory.path().to_owned(),
+        });
+        let mut seen = HashMap::new();
+        let mut told = [0; 3];
+        for hour in 0..60 {
+            for n in 0..3_000u64 {
+                let of_before = n % 3 == 0;
+                let number = if of_before {
+                    (hour as u64 * 3_000 + n).saturating_sub(n * 37)
+                } else {
+                    hour as u64 * 3_000 + n
+                };
+                let key = hash128(&[&number.to_le_bytes()]);
+                let payload = if n % 30 == 0 { 1 << 8 } else { 0 };
+                let known = ids.check(key, payload, hour * HOUR, 24);
+                assert_eq!(known, by_brute_force(&mut seen, key, payload, hour));
+                told[known as usize] += 1;
+            }
+            for _ in 0..SHARDS {
+                ids.sweep(hour * HOUR, 24);
+            }
+            ids.settle().unwrap();
+            assert!(ids.heap_bytes() <= bytes, "{}", ids.heap_bytes());
+        }
+        assert!(told.iter().all(|&times| times > 1000), "{told:?}");
+        assert!(ids.disk_bytes() > 500_000);
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn a_budget_of_nothing_is_exceeded_by_what_tables_need() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut ids = KnownIds::new(Budget {
+            bytes: 0,
+            directory: directory.path().to_owned(),
+        });
+        for _ in 0..2 {
+            let known = ids.check(7, 0, 0, 24);
+            ids.settle().unwrap();
+            assert_eq!(ids.count(), 1, "{known:?}");
+        }
+        assert_eq!(ids.check(7, 0, 0, 24), Known::Duplicate);
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_named() {
+        let mut ids = KnownIds::new(Budget {
+            bytes: 0,
+            directory: "/nowhere/at all".into(),
+        });
+        ids.check(7, 0, 0, 24);
+        let error = ids.settle().unwrap_err();
+        assert!(error.to_string().contains("/nowhere/at all"), "{error}");
+        assert_eq!(ids.check(7, 0, 0, 24), Known::Duplicate);
     }
 }

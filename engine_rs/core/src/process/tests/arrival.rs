@@ -96,7 +96,7 @@ pub fn run(sent: &[Sent], arrival: &Arrival) -> Tables {
             now_ms += 20_000;
             payloads.push(tick(now_ms));
         }
-        let blocks = processor.process(batch(offset, &payloads));
+        let blocks = processor.process(batch(offset, &payloads)).unwrap();
         offset += payloads.len() as u64;
         tables.insert(&blocks, &by_id);
         if number % arrival.restart_every == 0 {
@@ -104,7 +104,9 @@ pub fn run(sent: &[Sent], arrival: &Arrival) -> Tables {
             tables.rebuild(&mut processor);
         }
     }
-    let blocks = processor.process(batch(offset, &[tick(now_ms + 60_000)]));
+    let blocks = processor
+        .process(batch(offset, &[tick(now_ms + 60_000)]))
+        .unwrap();
     tables.insert(&blocks, &by_id);
     tables
 }

@@ -37,11 +37,11 @@ proptest! {
         let cut = cut.min(payloads.len());
         let mut processor = Processor::new(rules(), START_MS, 1);
         let mut tables = Tables::default();
-        tables.insert(&processor.process(batch(0, &payloads[..cut])), &by_id);
+        tables.insert(&processor.process(batch(0, &payloads[..cut])).unwrap(), &by_id);
         let mut again = Processor::new(rules(), processor.clock_ms(), processor.batch_number());
         tables.rebuild(&mut again);
         let rest = batch(cut as u64, &[&payloads[cut..], &[tick(START_MS + 500_000)]].concat());
-        let (first, second) = (processor.process(Arc::clone(&rest)), again.process(rest));
+        let (first, second) = (processor.process(Arc::clone(&rest)).unwrap(), again.process(rest).unwrap());
         for table in blocks::Table::ALL {
             prop_assert_eq!(first.block(table), second.block(table), "{}", table.name());
         }
@@ -64,7 +64,9 @@ fn another_payload_under_a_known_id_is_a_collision_and_a_dead_letter() {
     // The payload hash lies behind kind, times and dedupe key.
     other[4 + 24 + 16 + 1] ^= 1;
     let mut processor = Processor::new(rules(), START_MS, 1);
-    let blocks = processor.process(batch(0, &[first.clone(), first, other]));
+    let blocks = processor
+        .process(batch(0, &[first.clone(), first, other]))
+        .unwrap();
     assert_eq!(
         (
             blocks.stats.events,
@@ -98,7 +100,9 @@ fn a_violation_is_told_once_with_the_event_that_is_kept() {
     let mut payload = Vec::new();
     event.encode(&mut payload);
     let mut processor = Processor::new(rules(), START_MS, 1);
-    let blocks = processor.process(batch(0, &[payload.clone(), payload]));
+    let blocks = processor
+        .process(batch(0, &[payload.clone(), payload]))
+        .unwrap();
     let stats = blocks.stats;
     assert_eq!(
         (stats.events, stats.duplicates, stats.violations),
@@ -132,7 +136,7 @@ fn a_visitor_who_clicks_without_end_stays_cheap() {
         .map(|sent| sent.payload(START_MS))
         .collect();
     let mut processor = Processor::new(rules(), START_MS, 1);
-    let blocks = processor.process(batch(0, &payloads));
+    let blocks = processor.process(batch(0, &payloads)).unwrap();
     assert_eq!(blocks.stats.events, 20_000);
     // One rage click for each time that the older half was forgotten.
     assert!((15..25).contains(&blocks.derived_for_test().count()));
@@ -152,7 +156,9 @@ fn a_backward_history_is_told_once_a_batch() {
         })
         .map(|sent| sent.payload(START_MS))
         .collect();
-    let blocks = Processor::new(rules(), START_MS, 1).process(batch(0, &payloads));
+    let blocks = Processor::new(rules(), START_MS, 1)
+        .process(batch(0, &payloads))
+        .unwrap();
     assert_eq!(blocks.stats.session_changes, 1_999);
 }
 
@@ -167,7 +173,9 @@ fn unreadable_records_become_dead_letters_and_the_others_go_on() {
         form: "",
     };
     let mut processor = Processor::new(rules(), START_MS, 1);
-    let blocks = processor.process(batch(0, &[vec![99, 1, 2], one.payload(START_MS)]));
+    let blocks = processor
+        .process(batch(0, &[vec![99, 1, 2], one.payload(START_MS)]))
+        .unwrap();
     assert_eq!((blocks.stats.unreadable, blocks.stats.events), (1, 1));
     assert_eq!(blocks.rows(blocks::Table::DeadLetters), 1);
 }
@@ -185,12 +193,16 @@ fn rows_can_be_cut_out_again_for_a_refused_insert() {
         })
         .collect();
     let payloads: Vec<_> = sent.iter().map(|sent| sent.payload(START_MS)).collect();
-    let blocks = Processor::new(rules(), START_MS, 1).process(batch(0, &payloads));
+    let blocks = Processor::new(rules(), START_MS, 1)
+        .process(batch(0, &payloads))
+        .unwrap();
     assert_eq!(
         blocks.slice(blocks::Table::Events, 0..5),
         blocks.block(blocks::Table::Events)
     );
-    let alone = Processor::new(rules(), START_MS, 1).process(batch(0, &payloads[..1]));
+    let alone = Processor::new(rules(), START_MS, 1)
+        .process(batch(0, &payloads[..1]))
+        .unwrap();
     assert_eq!(
         blocks.slice(blocks::Table::Events, 0..1),
         alone.block(blocks::Table::Events)
@@ -223,7 +235,7 @@ fn a_visitor_with_a_session_of_eight_events_costs_at_most_300_bytes() {
                 out
             })
             .collect();
-        processor.process(batch(visitor * 8, &payloads));
+        processor.process(batch(visitor * 8, &payloads)).unwrap();
         let holdings = processor.holdings();
         if holdings.visitors >= 1000 {
             most = most.max(holdings.visitors_bytes / holdings.visitors);
