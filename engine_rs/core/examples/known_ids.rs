@@ -1,0 +1,80 @@
+//! `known_ids MILLIONS`: what it costs to check and to keep so many event ids, on the way there and in the end, as JSON.
+//!
+//! A new id is one that is remembered with this; a known one lies anywhere among those of before. Like the processor, this
+//! begins to load what a check will look at some ids ahead. Times are CPU time of the thread, growth of tables included.
+
+#![allow(clippy::unwrap_used, reason = "a measurement")]
+
+use reviva_core::process::known_ids::{Known, KnownIds};
+use rustix::time::{ClockId, clock_gettime};
+
+const MILLION: u64 = 1_000_000;
+const STEPS: [u64; 7] = [1, 2, 5, 10, 20, 50, 100];
+/// A tenth of what is there is added to measure it: about as much as tables grow by, so that growth has its share.
+const SHARE: u64 = 10;
+const CHECKS: u64 = 500_000;
+const AHEAD: u64 = 16;
+
+fn main() {
+    let most: u64 = std::env::args().nth(1).unwrap().parse().unwrap();
+    let mut ids = KnownIds::default();
+    let mut next = 0;
+    let mut lines = Vec::new();
+    for ids_there in STEPS.into_iter().filter(|&millions| millions <= most) {
+        let end = ids_there * MILLION;
+        add(&mut ids, next..end - end / SHARE);
+        let new_ns = add(&mut ids, end - end / SHARE..end) / (end / SHARE);
+        let known_ns = repeat(&mut ids, end) / CHECKS;
+        next = end;
+        lines.push(format!(
+            r#"  {{"ids": {end}, "new_ns": {new_ns}, "known_ns": {known_ns}, "bytes_per_id": {:.2}, "resident_bytes_per_id": {:.2}}}"#,
+            ids.heap_bytes() as f64 / end as f64,
+            resident_bytes() as f64 / end as f64,
+        ));
+    }
+    println!("[\n{}\n]", lines.join(",\n"));
+}
+
+fn add(ids: &mut KnownIds, numbers: std::ops::Range<u64>) -> u64 {
+    let began = cpu_ns();
+    for number in numbers {
+        ids.prefetch(key(number + AHEAD));
+        assert_eq!(ids.check(key(number), number << 8, 0, 24), Known::New);
+    }
+    cpu_ns() - began
+}
+
+fn repeat(ids: &mut KnownIds, there: u64) -> u64 {
+    let one = |check: u64| key(check).wrapping_mul(7) as u64 % there;
+    let began = cpu_ns();
+    for check in 0..CHECKS {
+        ids.prefetch(key(one(check + AHEAD)));
+        let number = one(check);
+        let known = ids.check(key(number), number << 8, 0, 24);
+        assert_eq!(known, Known::Duplicate);
+    }
+    cpu_ns() - began
+}
+
+/// A hash of the number; two rounds of splitmix64 cost next to nothing.
+fn key(number: u64) -> u128 {
+    let mix = |seed: u64| {
+        let one = (seed ^ seed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let two = (one ^ one >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+        two ^ two >> 31
+    };
+    let high = mix(number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    u128::from(high) << 64 | u128::from(mix(high.wrapping_add(0x9e37_79b9_7f4a_7c15)))
+}
+
+/// CPU time of this thread.
+fn cpu_ns() -> u64 {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+fn resident_bytes() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
+    let pages: u64 = statm.split(' ').nth(1).unwrap().parse().unwrap();
+    pages * rustix::param::page_size() as u64
+}
