@@ -16,7 +16,7 @@ def main() -> None:
     """Draws every plot whose result is there."""
     mpl.rcParams["svg.hashsalt"] = "reviva"  # the same result makes the same file
     _PLOTS.mkdir(exist_ok=True)
-    for name, draw in (("quick", _stages), ("load_curve", _latency), ("known_ids", _known_ids), ("shards", _shards)):
+    for name, draw in (("quick", _stages), ("load_curve", _latency), ("known_ids", _known_ids)):
         result = _RESULTS / f"{name}.json"
         if result.exists():
             figure = Figure(figsize=(7, 3.6), layout="constrained")
@@ -51,21 +51,17 @@ def _latency(axes: Axes, numbers: dict[str, Any]) -> None:
     axes.legend(fontsize="small")
 
 
-def _known_ids(axes: Axes, numbers: dict[str, Any]) -> None:
-    """What one more event id costs, over how many are known already."""
-    points = numbers["points"]
+def _known_ids(axes: Axes, points: Any) -> None:
+    """What one more event costs dedupe, over how many ids are known already."""
     known = [point["ids"] for point in points]
-    axes.plot(known, [point["ns_per_check"] for point in points], marker="o", label="ns per check")
-    axes.plot(known, [point["bytes_per_id"] for point in points], marker="o", label="bytes per id")
+    for name, label in (
+        ("new_ns", "ns for a new id"),
+        ("known_ns", "ns for a known id"),
+        ("bytes_per_id", "bytes of memory per id"),
+    ):
+        axes.plot(known, [point[name] for point in points], marker="o", label=label)
     axes.set(title="Dedupe", xlabel="known ids", xscale="log", ylim=(0, None))
     axes.legend(fontsize="small")
-
-
-def _shards(axes: Axes, numbers: dict[str, Any]) -> None:
-    """Throughput of the processor over its shards."""
-    points = numbers["points"]
-    axes.bar([str(point["shards"]) for point in points], [point["events_s"] / 1000 for point in points])
-    axes.set(title="The processor over shards, two cores", xlabel="shards", ylabel="thousand events/s")
 
 
 if __name__ == "__main__":
