@@ -158,8 +158,8 @@ def test_a_plan_reports_then_refuses_and_what_it_refused_comes_back(served: Serv
         assert served.send(key, [probe, booking | {"event_id": "told"}])[1]["accepted"] == 2
     served.until(lambda: all_stored_once(served, project, 2))
     letters = f"SELECT stage, event_id, code, path FROM dead_letters WHERE project_id = '{project}' ORDER BY ALL"
-    told = [["report", event_id, "plan_violation", "properties.price"] for event_id in ("probe", "told")]
-    served.until(lambda: told[1] in served.query(letters))
+    told = ["report", "told", "plan_violation", "properties.price"]  # the first probe may have come before the plan
+    served.until(lambda: told in served.query(letters))
 
     reviva(served, "plans", "set", project, "booking_start", "--mode", "enforce")
     served.until(lambda: served.send(key, [probe])[1]["accepted"] == 0)
@@ -172,7 +172,7 @@ def test_a_plan_reports_then_refuses_and_what_it_refused_comes_back(served: Serv
     replayed = reviva(served, "dead-letters", "replay", "--project", project)
     assert "refused again" not in replayed.stderr
     served.until(lambda: all_stored_once(served, project, 3))
-    assert [row for row in served.query(letters) if row[0] == "report"] == told
+    assert [row for row in served.query(letters) if row[:2] == told[:2]] == [told], "once, though it was sent twice"
     assert "nothing to send again" in reviva(served, "dead-letters", "replay", "--project", project).stderr
 
 
