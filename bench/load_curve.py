@@ -22,16 +22,17 @@ _REQUESTS_S = 100
 
 
 def measure(seconds: float, scratch: Path | None, console: Console) -> list[dict[str, Any]]:
-    """A point for each rate, on one installation; ends before a rate that the store falls behind at."""
+    """A point for each rate, each on a new installation; ends before a rate that the store falls behind at."""
     traffic = Traffic(_TEMPLATES)
     points: list[dict[str, Any]] = []
-    with System(scratch) as system, Loader() as loader, console.status("load curve") as status:
+    with console.status("load curve") as status:
         for number, rate in zip(count(1), RATES, strict=False):
             status.update(f"{rate} events/s ({number} of {len(RATES)})")
             plain = rate // _REQUESTS_S - 1
             pace = Pace(traffic.requests("proto", plain), traffic.requests("json", plain), rate, seconds, seconds / 4)
             try:
-                measured = latency.measure(system, loader, pace)
+                with System(scratch) as system, Loader() as loader:
+                    measured = latency.measure(system, loader, pace)
             except RuntimeError as behind:
                 console.print(f"at {rate} events/s: {behind}")
                 break
