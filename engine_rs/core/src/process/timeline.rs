@@ -208,6 +208,13 @@ impl Timeline {
             .map_or(0, |campaigns| campaigns.at(time_ms))
     }
 
+    /// Whether an event of this time makes it forget a session.
+    pub fn forgets_at(&self, time_ms: i64, rules: &Rules) -> bool {
+        let reach_ms = time_ms - rules.lateness_ms() - rules.timeout_ms();
+        let oldest = self.sessions.first();
+        oldest.is_some_and(|oldest| oldest.end_ms < reach_ms)
+    }
+
     /// Forgets the sessions that no event inside the lateness bound of `newest_ms` can reach any more.
     fn prune(&mut self, newest_ms: i64, rules: &Rules) {
         let reach_ms = newest_ms - rules.lateness_ms() - rules.timeout_ms();

@@ -150,6 +150,9 @@ impl Visitor {
         pool: &mut Pool,
         changes: &mut impl Changes,
     ) -> Place {
+        if self.is_recut() && self.timeline.forgets_at(event.timestamp_ms, rules) {
+            self.tell_recut(changes); // while it is known still what there is to tell
+        }
         let before = self.told_at_risk(event.timestamp_ms).then(|| self.told());
         self.last_received_ms = self.last_received_ms.max(event.received_at_ms);
         self.ended = false;
