@@ -90,12 +90,8 @@ impl IssuedIds {
         self.tidy(timeline);
     }
 
-    /// Forgets ids whose events all lie before the sessions of `timeline`.
-    pub fn prune(&mut self, timeline: &Timeline) {
-        let start_ms = timeline
-            .sessions()
-            .first()
-            .map_or(i64::MIN, |first| first.start_ms);
+    /// Forgets ids whose events all lie before `start_ms`, where `timeline` begins.
+    pub fn prune(&mut self, start_ms: i64, timeline: &Timeline) {
         if let Some(kept) = &mut self.0 {
             kept.ids.retain(|issued| issued.last_ms >= start_ms);
         }

@@ -92,7 +92,7 @@ impl Timeline {
             .filter(|&index| time_ms <= self.sessions[index].end_ms)
     }
 
-    /// Inserts an event's time.
+    /// Inserts an event's time. What is [out of its reach](Self::out_of_reach) is to be forgotten before.
     pub fn insert(&mut self, time_ms: i64, campaign: u64, rules: &Rules) -> Placement {
         let campaign = rules.campaign(campaign);
         let Some(&newest) = self.sessions.last() else {
@@ -115,7 +115,6 @@ impl Timeline {
 
     fn append(&mut self, time_ms: i64, campaign: u64, newest: Session, rules: &Rules) -> Placement {
         if starts_another(&newest, time_ms, campaign, rules) {
-            self.prune(time_ms, rules);
             return self.start(time_ms, campaign);
         }
         self.note(time_ms, campaign);
@@ -208,31 +207,25 @@ impl Timeline {
             .map_or(0, |campaigns| campaigns.at(time_ms))
     }
 
-    /// Whether an event of this time makes it forget a session.
-    pub fn forgets_at(&self, time_ms: i64, rules: &Rules) -> bool {
-        let reach_ms = time_ms - rules.lateness_ms() - rules.timeout_ms();
-        let oldest = self.sessions.first();
-        oldest.is_some_and(|oldest| oldest.end_ms < reach_ms)
+    /// How many sessions no event inside the lateness bound of `newest_ms` can reach any more.
+    pub fn out_of_reach(&self, newest_ms: i64, rules: &Rules) -> usize {
+        let reach_ms = newest_ms - rules.lateness_ms() - rules.timeout_ms();
+        self.sessions
+            .partition_point(|session| session.end_ms < reach_ms)
     }
 
-    /// Forgets the sessions that no event inside the lateness bound of `newest_ms` can reach any more.
-    fn prune(&mut self, newest_ms: i64, rules: &Rules) {
-        let reach_ms = newest_ms - rules.lateness_ms() - rules.timeout_ms();
-        let keep = self
-            .sessions
-            .partition_point(|session| session.end_ms < reach_ms);
-        if keep == 0 {
-            return;
-        }
-        self.sessions.drain(..keep);
+    /// Forgets the `count` oldest sessions. Returns the time from which on it remembers.
+    pub fn forget(&mut self, count: usize) -> i64 {
+        self.sessions.drain(..count);
         let start_ms = self
             .sessions
             .first()
-            .map_or(newest_ms, |session| session.start_ms);
+            .map_or(i64::MAX, |session| session.start_ms);
         self.moments.prune(start_ms);
         if let Some(campaigns) = &mut self.campaigns {
             campaigns.0.retain(|&(time_ms, _)| time_ms >= start_ms);
         }
+        start_ms
     }
 }
 
@@ -359,10 +352,15 @@ mod tests {
     fn old_sessions_are_forgotten() {
         let rules = rules(false);
         let mut timeline = Timeline::default();
-        for hour in 0..1000 {
-            timeline.insert(hour * 3_600_000, 0, &rules);
+        for month in 0..1000 {
+            let time_ms = month * 30 * 86_400_000;
+            timeline.forget(timeline.out_of_reach(time_ms, &rules));
+            timeline.insert(time_ms, 0, &rules);
+            assert_eq!(
+                timeline.moments.from(i64::MIN).collect::<Vec<_>>(),
+                [time_ms]
+            );
+            assert_eq!(timeline.sessions.len(), 1);
         }
-        assert_eq!(timeline.sessions.len(), 1);
-        assert!(timeline.moments.from(i64::MIN).count() <= 2);
     }
 }

@@ -150,9 +150,7 @@ impl Visitor {
         pool: &mut Pool,
         changes: &mut impl Changes,
     ) -> Place {
-        if self.is_recut() && self.timeline.forgets_at(event.timestamp_ms, rules) {
-            self.tell_recut(changes); // while it is known still what there is to tell
-        }
+        self.forget_before(event.timestamp_ms, rules, changes);
         let before = self.told_at_risk(event.timestamp_ms).then(|| self.told());
         self.last_received_ms = self.last_received_ms.max(event.received_at_ms);
         self.ended = false;
@@ -178,11 +176,33 @@ impl Visitor {
         } else if let Placement::Started(index @ 1..) = placement {
             self.tell(index - 1, changes);
         }
-        if let Placement::Started(_) = placement {
-            self.tell_recut(changes);
-            self.prune();
-        }
         place
+    }
+
+    /// Forgets what an event of `time_ms` and all that may follow cannot change any more, once all that there is to tell
+    /// of it is told.
+    fn forget_before(&mut self, time_ms: i64, rules: &Rules, changes: &mut impl Changes) {
+        let count = self.timeline.out_of_reach(time_ms, rules);
+        if count == 0 {
+            return;
+        }
+        self.tell_recut(changes);
+        if count == self.timeline.sessions().len() {
+            self.end(changes);
+        }
+        self.forget(count);
+    }
+
+    fn forget(&mut self, count: usize) {
+        let start_ms = self.timeline.forget(count);
+        self.issued.prune(start_ms, &self.timeline);
+        if let Some(trail) = &mut self.trail {
+            trail.clicks.prune(start_ms);
+            trail.marks.prune(start_ms);
+            if trail.clicks.count() + trail.marks.count() == 0 {
+                self.trail = None;
+            }
+        }
     }
 
     fn placed(&mut self, placement: Placement, time_ms: i64) -> Place {
@@ -269,18 +289,6 @@ impl Visitor {
         self.trail = Some(trail);
     }
 
-    fn prune(&mut self) {
-        let start_ms = self.timeline.sessions()[0].start_ms;
-        self.issued.prune(&self.timeline);
-        if let Some(trail) = &mut self.trail {
-            trail.clicks.prune(start_ms);
-            trail.marks.prune(start_ms);
-            if trail.clicks.count() + trail.marks.count() == 0 {
-                self.trail = None;
-            }
-        }
-    }
-
     /// After a restart: an event that is in the store. Give them in order of time, then call [`restored`](Self::restored).
     pub fn restore_event(
         &mut self,
@@ -289,6 +297,8 @@ impl Visitor {
         session_start_ms: i64,
         rules: &Rules,
     ) {
+        self.timeline
+            .forget(self.timeline.out_of_reach(time_ms, rules));
         self.timeline.insert(time_ms, campaign, rules);
         self.issued.restore(session_start_ms, time_ms);
     }
@@ -308,7 +318,7 @@ impl Visitor {
         if self.timeline.sessions().is_empty() {
             return;
         }
-        self.prune();
+        self.forget(0);
         self.issued.restore_told(&self.timeline);
         self.ended = self.is_idle(clock_ms, rules);
     }

@@ -8,34 +8,46 @@ use crate::record;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
+/// From the beginning of a day to that of the next: on the one a part of the other is within the lateness bound.
+const DAY_MS: i64 = 200_000;
+
+/// What is sent on one day, or on several one after the other.
 pub fn sent() -> impl Strategy<Value = Vec<Sent>> {
+    (1i64..4).prop_flat_map(sent_on_days)
+}
+
+fn sent_on_days(days: i64) -> impl Strategy<Value = Vec<Sent>> {
     let one = (
+        0..days,
         0u8..3,
         prop_oneof![0i64..115_000, 0i64..4_000],
         0usize..8,
         0i32..3,
         0usize..2,
     );
-    proptest::collection::vec(one, 1..50).prop_map(|rows| {
+    proptest::collection::vec(one, 1..50).prop_map(|mut rows| {
+        rows.sort_by_key(|row| row.0);
         rows.into_iter()
             .enumerate()
-            .map(|(id, (visitor, offset_ms, event_type, x, form))| Sent {
-                id,
-                visitor,
-                time_ms: START_MS + offset_ms / 100 * 100,
-                event_type: [
-                    EventType::PageView,
-                    EventType::ClickEvent,
-                    EventType::ClickEvent,
-                    EventType::ClickEvent,
-                    EventType::BookingStart,
-                    EventType::BookingComplete,
-                    EventType::FormFocus,
-                    EventType::FormSubmit,
-                ][event_type],
-                x: x * 20,
-                form: ["a", "b"][form],
-            })
+            .map(
+                |(id, (day, visitor, offset_ms, event_type, x, form))| Sent {
+                    id,
+                    visitor,
+                    time_ms: START_MS + day * DAY_MS + offset_ms / 100 * 100,
+                    event_type: [
+                        EventType::PageView,
+                        EventType::ClickEvent,
+                        EventType::ClickEvent,
+                        EventType::ClickEvent,
+                        EventType::BookingStart,
+                        EventType::BookingComplete,
+                        EventType::FormFocus,
+                        EventType::FormSubmit,
+                    ][event_type],
+                    x: x * 20,
+                    form: ["a", "b"][form],
+                },
+            )
             .collect()
     })
 }
@@ -75,12 +87,14 @@ pub fn run(sent: &[Sent], arrival: &Arrival) -> Tables {
     if arrival.doubled {
         order.extend(sent.iter().map(|sent| (1, sent)));
     }
+    // In any order, but one day after the other: else events would be late.
     order.sort_by_key(|(copy, sent)| {
-        record::hash128(&[
+        let place = record::hash128(&[
             &arrival.seed.to_le_bytes(),
             &[*copy as u8],
             &sent.id.to_le_bytes(),
-        ])
+        ]);
+        ((sent.time_ms - START_MS) / DAY_MS, place)
     });
     let mut processor = Processor::new(rules(), START_MS, 1);
     let mut tables = Tables::default();

@@ -49,15 +49,27 @@ proptest! {
 }
 
 #[test]
+fn of_years_of_one_visitor_every_session_is_told() {
+    let times = (0..30).map(|month| START_MS + month * 30 * 86_400_000);
+    let payloads: Vec<_> = times
+        .enumerate()
+        .map(|(id, time_ms)| Sent::new(id, time_ms, EventType::BookingStart))
+        .map(|sent| sent.payload(START_MS))
+        .collect();
+    let mut processor = Processor::new(rules(), START_MS, 1);
+    let blocks = processor.process(batch(0, &payloads)).unwrap();
+    let told = blocks.derived_for_test().filter(|&(_, _, stands)| stands);
+    assert_eq!(
+        told.count(),
+        2 * 29,
+        "session_end and booking_abandon of all but the last"
+    );
+    assert!(processor.holdings().visitors_bytes < 2000);
+}
+
+#[test]
 fn another_payload_under_a_known_id_is_a_collision_and_a_dead_letter() {
-    let mut one = Sent {
-        id: 1,
-        visitor: 1,
-        time_ms: START_MS,
-        event_type: EventType::PageView,
-        x: 0,
-        form: "",
-    };
+    let mut one = Sent::new(1, START_MS, EventType::PageView);
     let first = one.payload(START_MS);
     one.time_ms += 1;
     let mut other = one.payload(START_MS);
@@ -81,14 +93,7 @@ fn another_payload_under_a_known_id_is_a_collision_and_a_dead_letter() {
 
 #[test]
 fn a_violation_is_told_once_with_the_event_that_is_kept() {
-    let sent = Sent {
-        id: 1,
-        visitor: 1,
-        time_ms: START_MS,
-        event_type: EventType::BookingStart,
-        x: 0,
-        form: "",
-    };
+    let sent = Sent::new(1, START_MS, EventType::BookingStart);
     let plain = sent.payload(START_MS);
     let mut violation = Vec::new();
     varint::put_bytes(&mut violation, b"properties.price");
@@ -125,14 +130,7 @@ fn a_violation_is_told_once_with_the_event_that_is_kept() {
 #[test]
 fn a_visitor_who_clicks_without_end_stays_cheap() {
     let payloads: Vec<_> = (0..20_000)
-        .map(|id| Sent {
-            id,
-            visitor: 1,
-            time_ms: START_MS + id as i64 * 10,
-            event_type: EventType::ClickEvent,
-            x: 0,
-            form: "",
-        })
+        .map(|id| Sent::new(id, START_MS + id as i64 * 10, EventType::ClickEvent))
         .map(|sent| sent.payload(START_MS))
         .collect();
     let mut processor = Processor::new(rules(), START_MS, 1);
@@ -146,14 +144,7 @@ fn a_visitor_who_clicks_without_end_stays_cheap() {
 #[test]
 fn a_backward_history_is_told_once_a_batch() {
     let payloads: Vec<_> = (0..2_000)
-        .map(|id| Sent {
-            id,
-            visitor: 1,
-            time_ms: START_MS - id as i64 * 10,
-            event_type: EventType::PageView,
-            x: 0,
-            form: "",
-        })
+        .map(|id| Sent::new(id, START_MS - id as i64 * 10, EventType::PageView))
         .map(|sent| sent.payload(START_MS))
         .collect();
     let blocks = Processor::new(rules(), START_MS, 1)
@@ -164,14 +155,7 @@ fn a_backward_history_is_told_once_a_batch() {
 
 #[test]
 fn unreadable_records_become_dead_letters_and_the_others_go_on() {
-    let one = Sent {
-        id: 1,
-        visitor: 1,
-        time_ms: START_MS,
-        event_type: EventType::PageView,
-        x: 0,
-        form: "",
-    };
+    let one = Sent::new(1, START_MS, EventType::PageView);
     let mut processor = Processor::new(rules(), START_MS, 1);
     let blocks = processor
         .process(batch(0, &[vec![99, 1, 2], one.payload(START_MS)]))
@@ -183,14 +167,7 @@ fn unreadable_records_become_dead_letters_and_the_others_go_on() {
 #[test]
 fn rows_can_be_cut_out_again_for_a_refused_insert() {
     let sent: Vec<_> = (0..5)
-        .map(|id| Sent {
-            id,
-            visitor: 1,
-            time_ms: START_MS + id as i64,
-            event_type: EventType::PageView,
-            x: 0,
-            form: "",
-        })
+        .map(|id| Sent::new(id, START_MS + id as i64, EventType::PageView))
         .collect();
     let payloads: Vec<_> = sent.iter().map(|sent| sent.payload(START_MS)).collect();
     let blocks = Processor::new(rules(), START_MS, 1)

@@ -28,6 +28,18 @@ pub struct Sent {
 }
 
 impl Sent {
+    /// Of visitor 1.
+    pub fn new(id: usize, time_ms: i64, event_type: EventType) -> Self {
+        Self {
+            id,
+            visitor: 1,
+            time_ms,
+            event_type,
+            x: 0,
+            form: "",
+        }
+    }
+
     pub fn id(&self) -> String {
         format!("event-{}", self.id)
     }
