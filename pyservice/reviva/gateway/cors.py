@@ -1,6 +1,6 @@
 """Lets web pages of other origins send events and watch: answers preflights and marks answers to browsers."""
 
-from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 Scope = MutableMapping[str, Any]
@@ -13,7 +13,7 @@ _MAX_AGE_S = b"3600"
 
 
 class Cors:
-    """Wraps an ASGI application.
+    """Wraps an ASGI application; requests that bring events ask for :meth:`exposing` headers.
 
     The origin is echoed and credentials are allowed, because several SDKs (and every sendBeacon) send them and a ``*``
     would not do then. That is harmless here: authority comes from the key in the request, never from a cookie.
@@ -26,16 +26,20 @@ class Cors:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: D102 — ASGI
         headers = dict(scope["headers"])
         scope["reviva.headers"] = headers
-        origin = headers.get(b"origin")
-        if scope["type"] != "http" or origin is None or not self._allows(origin):
+        exposing = self.exposing(headers)
+        if scope["type"] != "http" or not exposing:
             await self._app(scope, receive, send)
         elif scope["method"] == "OPTIONS" and b"access-control-request-method" in headers:
-            await _answer_preflight(origin, headers, send)
+            await _answer_preflight(headers, send)
         else:
-            await self._app(scope, receive, _with_headers(send, origin))
+            await self._app(scope, receive, _with_headers(send, exposing))
 
-    def _allows(self, origin: bytes) -> bool:
-        return self._origins is None or origin.lower() in self._origins
+    def exposing(self, headers: Mapping[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+        """Headers by which the web page that sent a request with these ``headers`` may read its answer."""
+        origin = headers.get(b"origin")
+        if origin is None or (self._origins is not None and origin.lower() not in self._origins):
+            return []
+        return [*_common(origin), (b"access-control-expose-headers", b"Retry-After, X-RateLimit-Reset")]
 
 
 def _common(origin: bytes) -> list[tuple[bytes, bytes]]:
@@ -46,10 +50,19 @@ def _common(origin: bytes) -> list[tuple[bytes, bytes]]:
     ]
 
 
-async def _answer_preflight(origin: bytes, headers: dict[bytes, bytes], send: Send) -> None:
+def _with_headers(send: Send, more: list[tuple[bytes, bytes]]) -> Send:
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], *more]
+        await send(message)
+
+    return send_with_headers
+
+
+async def _answer_preflight(headers: dict[bytes, bytes], send: Send) -> None:
     wanted = headers.get(b"access-control-request-headers", b"")
     answer = [
-        *_common(origin),
+        *_common(headers[b"origin"]),
         (b"vary", b"Access-Control-Request-Headers"),
         (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
         (b"access-control-max-age", _MAX_AGE_S),
@@ -60,13 +73,3 @@ async def _answer_preflight(origin: bytes, headers: dict[bytes, bytes], send: Se
         answer.append((b"access-control-allow-headers", wanted))
     await send({"type": "http.response.start", "status": 200, "headers": answer})
     await send({"type": "http.response.body", "body": b""})
-
-
-def _with_headers(send: Send, origin: bytes) -> Send:
-    async def send_with_headers(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            exposed = (b"access-control-expose-headers", b"Retry-After, X-RateLimit-Reset")
-            message["headers"] = [*message["headers"], *_common(origin), exposed]
-        await send(message)
-
-    return send_with_headers

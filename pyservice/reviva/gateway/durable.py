@@ -1,4 +1,4 @@
-"""The journal as the event loop sees it: append now, await until the disk has it."""
+"""The journal as the event loop sees it: append now, and hear of it once the disk has it."""
 
 import asyncio
 import time
@@ -11,32 +11,34 @@ from reviva.telemetry import logger
 
 _MEND_EVERY_S = 1.0
 
+Then = Callable[[OSError | None], None]
+
 log = logger(__name__)
 
 
 class DurableJournal:
-    """Appends to one lane; every append is a future that is done once the records survive a power cut.
+    """Appends to one lane, and tells who appended once the records survive a power cut.
 
-    The writer thread rings an eventfd after each group commit; one wake-up resolves everything that the commit covered.
+    The writer thread rings an eventfd after each group commit; one wake-up tells everybody whom the commit covered.
     A writer that has failed (a full disk, say) takes no more: the lane is opened anew until it can be written again.
     """
 
     def __init__(self, open_writer: Callable[[], JournalWriter]) -> None:
         """Raises what ``open_writer`` raises."""
         self._open_writer = open_writer
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._waiting: deque[tuple[int, Then]] = deque()
         self._loop = asyncio.get_running_loop()
         self._mending: asyncio.Task[None] | None = None
         self.failure: OSError | None = None
         """Why nothing can be written now."""
         self._use(open_writer())
 
-    def append(self, intaken: Intaken) -> asyncio.Future[None]:
-        """Queues a request's records. Raises ``JournalFullError``, or ``OSError`` once a write has failed."""
-        ticket = self._writer.append(intaken)
-        durable = self._loop.create_future()
-        self._waiting.append((ticket, durable))
-        return durable
+    def append(self, intaken: Intaken, then: Then) -> None:
+        """Queues a request's records. Raises ``JournalFullError``, or ``OSError`` once a write has failed.
+
+        ``then`` is called once they are durable, or with what has kept them from it; it must not raise.
+        """
+        self._waiting.append((self._writer.append(intaken), then))
 
     def tick(self, now_ms: int) -> None:
         """Writes the time down; raises as :meth:`append` does."""
@@ -47,7 +49,7 @@ class DurableJournal:
         return self._writer.backlog_bytes()
 
     async def close(self) -> None:
-        """Writes and fsyncs what is queued, resolves those who wait for it, and gives the lane up."""
+        """Writes and fsyncs what is queued, tells those who wait for it, and gives the lane up."""
         if self._mending is not None:
             self._mending.cancel()
             await asyncio.gather(self._mending, return_exceptions=True)
@@ -63,9 +65,7 @@ class DurableJournal:
             return
         waiting = self._waiting
         while waiting and waiting[0][0] <= durable:
-            future = waiting.popleft()[1]
-            if not future.done():  # its client may have gone
-                future.set_result(None)
+            waiting.popleft()[1](None)
 
     def _use(self, writer: JournalWriter) -> None:
         self._writer = writer
@@ -76,9 +76,7 @@ class DurableJournal:
         self.failure = error
         self._loop.remove_reader(self._writer.fileno())
         while self._waiting:
-            future = self._waiting.popleft()[1]
-            if not future.done():
-                future.set_exception(error)
+            self._waiting.popleft()[1](error)
         self._mending = self._loop.create_task(self._mend(), name="mend the journal")
 
     async def _mend(self) -> None:

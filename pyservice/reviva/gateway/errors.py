@@ -19,6 +19,11 @@ _GRPC_STATUS = {
     503: grpc.StatusCode.UNAVAILABLE,
 }
 
+_HTTP_HEADERS = {
+    401: [(b"www-authenticate", b'Bearer realm="reviva"')],
+    405: [(b"allow", b"POST, OPTIONS")],
+}
+
 
 class Refused(Exception):  # noqa: N818 — an outcome, not a fault
     """Nothing of the request was kept. ``retry_after_s`` is 0 where trying again cannot help."""
@@ -51,10 +56,11 @@ class Refused(Exception):  # noqa: N818 — an outcome, not a fault
         return ("reviva-code", self.code), ("grpc-retry-pushback-ms", pushback)
 
     def http_headers(self) -> list[tuple[bytes, bytes]]:
-        """Retry-After in whole seconds, where a retry may help."""
+        """What the status calls for, and Retry-After in whole seconds where a retry may help."""
+        headers = _HTTP_HEADERS.get(self.status, [])
         if not self.retry_after_s:
-            return []
-        return [(b"retry-after", b"%d" % math.ceil(self.retry_after_s))]
+            return headers
+        return [*headers, (b"retry-after", b"%d" % math.ceil(self.retry_after_s))]
 
     def http_body(self) -> bytes:
         """The JSON document that says why."""
@@ -89,6 +95,11 @@ def journal_full() -> Refused:
 def not_ready(why: str) -> Refused:
     """The process is stopping, or cannot write."""
     return Refused(503, "not_ready", f"{why}; try again", retry_after_s=1.0)
+
+
+def journal_failed() -> Refused:
+    """The disk does not take what was to be written."""
+    return not_ready("the journal cannot be written")
 
 
 def body_too_large(limit: int) -> Refused:

@@ -4,11 +4,15 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Iterator
+from functools import partial
+from typing import cast
 
 import uvicorn
 
 from reviva.config import Address
 from reviva.gateway.cors import App
+from reviva.gateway.exchange import HttpIngest
+from reviva.gateway.httpprotocol import IngestProtocol
 
 _BACKLOG = 2048
 _KEEP_ALIVE_S = 75
@@ -17,14 +21,17 @@ _LONGEST_WS_MESSAGE = 4096
 
 
 class HttpServer:
-    """Serves an ASGI application. The socket is bound at once: a taken address is an error before anything starts."""
+    """Takes events in, and serves an ASGI application on all other paths.
 
-    def __init__(self, app: App, address: Address, max_connections: int) -> None:
+    The socket is bound at once: a taken address is an error before anything starts.
+    """
+
+    def __init__(self, ingest: HttpIngest, app: App, address: Address, max_connections: int) -> None:
         self._socket = _bind(address)
         self.port: int = self._socket.getsockname()[1]
         config = uvicorn.Config(
             app,
-            http="httptools",
+            http=cast("type[asyncio.Protocol]", partial(IngestProtocol, ingest)),
             ws="websockets-sansio",
             ws_max_size=_LONGEST_WS_MESSAGE,
             lifespan="off",

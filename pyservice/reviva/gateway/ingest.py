@@ -2,16 +2,17 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from functools import partial
+from typing import Any
 
-from reviva._engine import Format, Intake, Intaken, JournalFullError, RequestError
+from reviva._engine import Intake, Intaken, JournalFullError, RequestError
 from reviva.gateway.durable import DurableJournal
-from reviva.gateway.errors import Refused, journal_full, not_ready, overloaded, rate_limited
-from reviva.gateway.keyring import KeyRing
+from reviva.gateway.errors import Refused, journal_failed, journal_full, not_ready, overloaded, rate_limited
+from reviva.gateway.keyring import KeyRing, Limit
 from reviva.gateway.metrics import Metrics
-from reviva.gateway.request import Origin
+from reviva.gateway.request import Request
 from reviva.state.limits import RateLimiter
 from reviva.state.live import LiveBus
 
@@ -19,6 +20,9 @@ INLINE_BYTES = 64 << 10
 """Plain bodies up to this size are decoded on the event loop: that takes less time than a hop to another thread."""
 
 _GZIP_MAGIC = b"\x1f\x8b"
+
+Then = Callable[[Intaken, OSError | None], None]
+"""Hears that a request may be acknowledged, or what has kept it from the disk; does not raise."""
 
 
 class Ingest:
@@ -59,69 +63,90 @@ class Ingest:
         """Ends what :meth:`admit` began."""
         self.inflight_bytes -= size
 
-    async def take(
-        self, body: bytes, form: Format, origin: Origin, *, event_kind: str = "", sequenced: bool = False
-    ) -> tuple[Intaken, asyncio.Future[None]]:
+    async def take(self, request: Request) -> asyncio.Future[Intaken]:
         """Takes a request in. It may be acknowledged once the future is done.
 
-        Raises :class:`Refused` where nothing of the request was kept.
+        Raises :class:`Refused` where nothing of the request was kept; so does the future.
+        """
+        durable: asyncio.Future[Intaken] = self._loop.create_future()
+        rest = self.begin(request, partial(_settle, durable))
+        if rest is not None:
+            await rest
+        return durable
+
+    def begin(self, request: Request, then: Then) -> Coroutine[Any, Any, None] | None:
+        """Takes a request in, or as much of that as can be done at once: what is left to be awaited is returned.
+
+        Where either raises :class:`Refused`, nothing of the request was kept and ``then`` is not called.
         """
         if self.is_stopping:
             raise not_ready("the server is stopping")
-        intaken = await self._decode(body, form, origin, event_kind, sequenced)
-        await self._hold_against_limit(intaken)
-        durable = self._append(intaken)
-        self._metrics.count_request(form, len(body), intaken)
-        if intaken.accepted and self._live.is_wanted(intaken.project_id):
-            self._live.publish(intaken.project_id, intaken.accepted, intaken.live_json)
-        return intaken, durable
+        if _is_quick(request):
+            return self._hold_against_limit(self._decode(request), request, then)
+        return self._begin_in_thread(request, then)
 
-    async def _decode(self, body: bytes, form: Format, origin: Origin, event_kind: str, sequenced: bool) -> Intaken:
-        def decode() -> Intaken:
+    async def _begin_in_thread(self, request: Request, then: Then) -> None:
+        intaken = await self._loop.run_in_executor(self._threads, self._decode, request)
+        rest = self._hold_against_limit(intaken, request, then)
+        if rest is not None:
+            await rest
+
+    def _decode(self, request: Request) -> Intaken:
+        origin = request.origin
+        try:
             return self._intake.decode(
-                body,
-                form,
+                request.body,
+                request.form,
                 now_ms=time.time_ns() // 1_000_000,
                 key=origin.key,
                 content_encoding=origin.content_encoding,
-                event_kind=event_kind,
+                event_kind=request.event_kind,
                 remote_ip=origin.remote_ip,
                 user_agent=origin.user_agent,
                 gpc=origin.gpc,
                 history=origin.history,
-                sequenced=sequenced,
+                sequenced=request.sequenced,
             )
-
-        # A small compressed body can be a large one.
-        is_small = len(body) <= INLINE_BYTES and not origin.content_encoding and not body.startswith(_GZIP_MAGIC)
-        try:
-            return decode() if is_small else await self._loop.run_in_executor(self._threads, decode)
         except RequestError as error:
             raise Refused.by_engine(error) from None
 
-    async def _hold_against_limit(self, intaken: Intaken) -> None:
+    def _hold_against_limit(self, intaken: Intaken, request: Request, then: Then) -> Coroutine[Any, Any, None] | None:
         limit = self._keys.limits.get(intaken.key_hash)
-        if limit is None:
-            return
+        if limit is None or self._limiter.take_leased(intaken.key_hash, intaken.events):
+            self._keep(intaken, request, then)
+            return None
+        return self._keep_within(limit, intaken, request, then)
+
+    async def _keep_within(self, limit: Limit, intaken: Intaken, request: Request, then: Then) -> None:
         wait_s = await self._limiter.take(
             intaken.key_hash, intaken.events, rate=limit.events_per_s, burst=limit.burst_events
         )
         if wait_s:
             raise rate_limited(wait_s)
+        self._keep(intaken, request, then)
 
-    def _append(self, intaken: Intaken) -> asyncio.Future[None]:
+    def _keep(self, intaken: Intaken, request: Request, then: Then) -> None:
         try:
-            return self._journal.append(intaken)
+            self._journal.append(intaken, partial(then, intaken))
         except JournalFullError:
             raise journal_full() from None
         except OSError:
-            raise not_ready("the journal cannot be written") from None
+            raise journal_failed() from None
+        self._metrics.count_request(request.form, len(request.body), intaken)
+        if intaken.accepted and self._live.is_wanted(intaken.project_id):
+            self._live.publish(intaken.project_id, intaken.accepted, intaken.live_json)
 
 
-@contextmanager
-def told_as_refusal() -> Iterator[None]:
-    """Around the wait for durability: a journal that fails meanwhile refuses the request."""
-    try:
-        yield
-    except OSError:
-        raise not_ready("the journal cannot be written") from None
+def _is_quick(request: Request) -> bool:
+    # A small compressed body can be a large one.
+    is_plain = not request.origin.content_encoding and not request.body.startswith(_GZIP_MAGIC)
+    return is_plain and len(request.body) <= INLINE_BYTES
+
+
+def _settle(durable: asyncio.Future[Intaken], intaken: Intaken, error: OSError | None) -> None:
+    if durable.done():  # its client has gone
+        return
+    if error is None:
+        durable.set_result(intaken)
+    else:
+        durable.set_exception(journal_failed())

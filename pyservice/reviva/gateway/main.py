@@ -14,8 +14,8 @@ from reviva.gateway import user_agents
 from reviva.gateway.control import POLL_S, ControlWatch
 from reviva.gateway.cors import Cors
 from reviva.gateway.durable import DurableJournal
+from reviva.gateway.exchange import HttpIngest
 from reviva.gateway.health import Health
-from reviva.gateway.http import HttpIngest
 from reviva.gateway.httpserver import HttpServer
 from reviva.gateway.ingest import Ingest
 from reviva.gateway.keyring import KeyRing, Limit
@@ -92,7 +92,7 @@ class Gateway:
             max_body_bytes=limits.max_body_bytes,
             window=Window(limits.stream_window_batches, limits.stream_window_bytes),
         )
-        self._http = HttpServer(self._application(settings), settings.http, limits.max_connections)
+        self._http = self._http_server(settings)
         self._background: list[asyncio.Task[None]] = []
 
     @property
@@ -131,16 +131,17 @@ class Gateway:
         self._threads.shutdown()
         self._metrics.close()
 
-    def _application(self, settings: Settings) -> Cors:
+    def _http_server(self, settings: Settings) -> HttpServer:
         site = Site(health=self._health, metrics=self._metrics, tail=self._tail)
+        cors = Cors(site.application(), settings.cors_origins)
         ingest = HttpIngest(
             self._ingest,
-            site.application(),
-            proxies=ProxyTrust(settings.trusted_proxies),
-            metrics=self._metrics,
-            max_body_bytes=settings.limits.max_body_bytes,
+            cors,
+            ProxyTrust(settings.trusted_proxies),
+            self._metrics,
+            settings.limits.max_body_bytes,
         )
-        return Cors(ingest, settings.cors_origins)
+        return HttpServer(ingest, cors, settings.http, settings.limits.max_connections)
 
     async def _write_ticks(self) -> None:
         while True:

@@ -7,6 +7,8 @@ from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import NamedTuple
 from urllib.parse import parse_qsl
 
+from reviva._engine import Format
+
 Headers = Mapping[bytes, bytes]
 Network = IPv4Network | IPv6Network
 
@@ -22,6 +24,18 @@ class Origin(NamedTuple):
     user_agent: str = ""
     gpc: bool = False
     history: bool = False
+
+
+class Request(NamedTuple):
+    """What the engine is given to decode."""
+
+    body: bytes
+    form: Format
+    origin: Origin
+    event_kind: str = ""
+    """What Segment's single-call path says."""
+    sequenced: bool = False
+    """Whether the body is an ``IngestStreamRequest``."""
 
 
 class ProxyTrust:
@@ -80,18 +94,17 @@ def is_set(value: bytes | None) -> bool:
     return value is not None and value.lower() in _TRUE
 
 
-def native_format(content_type: bytes, wanted: bytes) -> str:
+def native_format(content_type: bytes, wanted: bytes) -> Format:
     """Which of the native formats a body is in: as ``?format=`` says, else by its media type, else JSON.
 
     Browsers send JSON as text/plain to spare themselves a preflight, so an unknown type means JSON too.
     """
-    if wanted in {b"json", b"ndjson", b"proto"}:
-        return wanted.decode()
     media_type = content_type.partition(b";")[0].strip().lower()
-    return _MEDIA_TYPES.get(media_type, "json")
+    return _NATIVE.get(wanted) or _MEDIA_TYPES.get(media_type, "json")
 
 
-_MEDIA_TYPES = {
+_NATIVE: dict[bytes, Format] = {b"json": "json", b"ndjson": "ndjson", b"proto": "proto"}
+_MEDIA_TYPES: dict[bytes, Format] = {
     b"application/x-ndjson": "ndjson",
     b"application/ndjson": "ndjson",
     b"application/jsonl": "ndjson",

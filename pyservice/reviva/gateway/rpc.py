@@ -11,9 +11,9 @@ from grpc_reflection.v1alpha import reflection
 
 from reviva._pb.v1 import ingest_pb2
 from reviva.gateway.errors import Refused
-from reviva.gateway.ingest import Ingest, told_as_refusal
+from reviva.gateway.ingest import Ingest
 from reviva.gateway.metrics import Metrics
-from reviva.gateway.request import Origin, api_key, is_set
+from reviva.gateway.request import Origin, Request, api_key, is_set
 from reviva.gateway.rpc_stream import IngestStream, Window
 
 SERVICE: str = ingest_pb2.DESCRIPTOR.services_by_name["IngestService"].full_name
@@ -84,12 +84,10 @@ class RpcServer:
     async def _take(self, body: bytes, origin: Origin) -> bytes:
         self._ingest.admit(len(body))
         try:
-            intaken, durable = await self._ingest.take(body, "proto", origin)
-            with told_as_refusal():
-                await durable
+            durable = await self._ingest.take(Request(body, "proto", origin))
+            return (await durable).response("proto")
         finally:
             self._ingest.release(len(body))
-        return intaken.response("proto")
 
     async def _take_stream(self, _requests: Any, context: Context) -> None:
         stream = IngestStream(self._ingest, context, _origin(context), self._window, self._metrics)

@@ -11,9 +11,9 @@ import grpc.aio
 from reviva._engine import Intaken
 from reviva._pb.v1 import ingest_pb2
 from reviva.gateway.errors import Refused, not_ready
-from reviva.gateway.ingest import Ingest, told_as_refusal
+from reviva.gateway.ingest import Ingest
 from reviva.gateway.metrics import Metrics
-from reviva.gateway.request import Origin
+from reviva.gateway.request import Origin, Request
 
 _UNAUTHENTICATED = 401
 
@@ -38,7 +38,7 @@ class _Answer:
     began: float
     size: int = 0
     """Bytes that count as in flight for it."""
-    taken: tuple[Intaken, asyncio.Future[None]] | None = None
+    taken: asyncio.Future[Intaken] | None = None
     refusal: bytes = b""
     ends_with: Refused | None = None
 
@@ -102,7 +102,7 @@ class IngestStream:
             self._ingest.admit(len(body))
             answer.size = len(body)
             self._owed_bytes += answer.size
-            answer.taken = await self._ingest.take(body, "proto", self._origin, sequenced=True)
+            answer.taken = await self._ingest.take(Request(body, "proto", self._origin, sequenced=True))
         except Refused as refused:
             if refused.status == _UNAUTHENTICATED:  # no batch of this stream can do better
                 answer.ends_with = refused
@@ -132,9 +132,7 @@ class IngestStream:
         if answer.taken is None:
             await self._context.write(answer.refusal)
             return
-        intaken, durable = answer.taken
-        with told_as_refusal():
-            await durable
+        intaken = await answer.taken
         await self._context.write(intaken.response("proto"))
         self._metrics.count_ack(answer.began)
 

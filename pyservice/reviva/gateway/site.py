@@ -15,6 +15,7 @@ from starlette.websockets import WebSocket
 
 from reviva.gateway.errors import Refused
 from reviva.gateway.health import Health
+from reviva.gateway.http import ingest_paths
 from reviva.gateway.live import LiveTail
 from reviva.gateway.metrics import Metrics
 
@@ -22,6 +23,7 @@ _HERE = files(__package__)
 _OPENAPI = (_HERE / "openapi.json").read_bytes()
 _INDEX = (_HERE / "index.html").read_text("utf-8")
 _DOCS = (_HERE / "docs.html").read_text("utf-8")
+_NOT_POST = ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 class Site:
@@ -50,6 +52,7 @@ class Site:
             Route("/metrics", self._exposition),
             Route("/v1/live", self._watch),
             WebSocketRoute("/v1/live", self._watch_by_websocket),
+            *(Route(path, _takes_posts, methods=_NOT_POST) for path in ingest_paths()),
             Route("/v1/projects/{write_key}/settings", _segment_settings),
             Route("/segment/v1/projects/{write_key}/settings", _segment_settings),
         ]
@@ -99,6 +102,10 @@ async def _segment_settings(request: Request) -> Response:
         "autoInstrumentation": {},
     }
     return Response(orjson.dumps(settings), media_type="application/json", headers={"cache-control": "max-age=60"})
+
+
+async def _takes_posts(request: Request) -> Response:
+    raise Refused(405, "method_not_allowed", f"{request.url.path} takes POST only")
 
 
 async def _tell_refusal(_request: Request, refused: Exception) -> Response:

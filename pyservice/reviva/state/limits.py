@@ -51,14 +51,19 @@ class RateLimiter:
 
     async def take(self, key_hash: str, events: int, *, rate: float, burst: int) -> float:
         """Takes ``events`` tokens of the key's bucket; returns 0, or the seconds after which to try again."""
-        bucket = self._buckets.get(key_hash)
-        if bucket is None:
-            bucket = self._buckets[key_hash] = _Bucket()
-        if bucket.leased >= events:
-            bucket.leased -= events
+        if self.take_leased(key_hash, events):
             return 0.0
+        bucket = self._buckets.setdefault(key_hash, _Bucket())
         async with bucket.lock:
             return await self._take_shared(key_hash, bucket, events, rate, burst)
+
+    def take_leased(self, key_hash: str, events: int) -> bool:
+        """Takes ``events`` tokens where this process has leased them before: most of a busy key's requests."""
+        bucket = self._buckets.get(key_hash)
+        if bucket is None or bucket.leased < events:
+            return False
+        bucket.leased -= events
+        return True
 
     def keep_only(self, key_hashes: set[str]) -> None:
         """Forgets the buckets of keys that are no longer good."""
@@ -66,8 +71,7 @@ class RateLimiter:
             del self._buckets[gone]
 
     async def _take_shared(self, key_hash: str, bucket: _Bucket, events: int, rate: float, burst: int) -> float:
-        if bucket.leased >= events:  # somebody leased while this request waited for the lock
-            bucket.leased -= events
+        if self.take_leased(key_hash, events):  # somebody leased while this request waited for the lock
             return 0.0
         now = time.monotonic()
         if now < self._state_away_until:

@@ -1,0 +1,398 @@
+"""Requests that bring events, on a connection whose socket and disk the test plays."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import uvicorn
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from uvicorn.server import ServerState
+
+from reviva._engine import EngineError, Intake, Intaken, hash_key
+from reviva.gateway.cors import Cors
+from reviva.gateway.durable import Then
+from reviva.gateway.exchange import HttpIngest
+from reviva.gateway.httpprotocol import IngestProtocol
+from reviva.gateway.ingest import Ingest
+from reviva.gateway.metrics import Metrics
+from reviva.gateway.request import ProxyTrust
+
+KEY = "rk_test"
+EVENT = {"event_type": "page_view", "anonymous_id": "a"}
+BODY = json.dumps(EVENT).encode()
+MAX_BODY = 10_000
+
+
+def post(body: bytes = BODY, *headers: str, path: str = "/v1/events", key: str = KEY, version: str = "1.1") -> bytes:
+    lines = [f"POST {path} HTTP/{version}", "host: x", f"authorization: Bearer {key}", *headers]
+    return "\r\n".join([*lines, f"content-length: {len(body)}", "", ""]).encode() + body
+
+
+def post_chunked(*chunks: bytes) -> bytes:
+    head = f"POST /v1/events HTTP/1.1\r\nhost: x\r\nx-reviva-key: {KEY}\r\ntransfer-encoding: chunked\r\n\r\n"
+    return head.encode() + b"".join(b"%x\r\n%s\r\n" % (len(chunk), chunk) for chunk in (*chunks, b""))
+
+
+class Journal:
+    """Commits what was appended when the test says so."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Then] = []
+        self.appended = 0
+        self.is_quick = False
+        """Whether it commits by itself, as soon as the loop turns."""
+
+    def append(self, _intaken: Intaken, then: Then) -> None:
+        self.appended += 1
+        self.waiting.append(then)
+        if self.is_quick:
+            asyncio.get_running_loop().call_soon(self.commit)
+
+    def commit(self, failure: OSError | None = None) -> None:
+        waiting, self.waiting = self.waiting, []
+        for then in waiting:
+            then(failure)
+
+
+class Socket(asyncio.Transport):
+    """The client's end is the test."""
+
+    def __init__(self) -> None:
+        super().__init__({"peername": ("192.0.2.7", 4711), "sockname": ("127.0.0.1", 80)})
+        self.written = b""
+        self.is_read = True
+        self._closing = False
+        self.protocol: asyncio.Protocol
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        assert isinstance(protocol, asyncio.Protocol)
+        self.protocol = protocol
+
+    def write(self, data: Any) -> None:
+        assert not self._closing
+        self.written += bytes(data)
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def close(self) -> None:
+        if not self._closing:
+            self._closing = True
+            asyncio.get_running_loop().call_soon(self.protocol.connection_lost, None)
+
+    def pause_reading(self) -> None:
+        self.is_read = False
+
+    def resume_reading(self) -> None:
+        self.is_read = True
+
+
+class Process:
+    """A gateway process without sockets."""
+
+    def __init__(self, directory: Path, *, max_inflight_bytes: int = 1 << 20, max_connections: int = 100) -> None:
+        self.journal = Journal()
+        self.intake: Any = Intake()
+        self.intake.set_keys({hash_key(KEY): "demo"})
+        self.threads = ThreadPoolExecutor(1)
+        metrics = Metrics(directory, 0)
+        self.ingest = Ingest(
+            intake=self.intake,
+            journal=self.journal,  # type: ignore[arg-type]
+            keys=SimpleNamespace(limits={}),  # type: ignore[arg-type]
+            limiter=None,  # type: ignore[arg-type]
+            live=SimpleNamespace(is_wanted=lambda _: False),  # type: ignore[arg-type]
+            metrics=metrics,
+            threads=self.threads,
+            max_inflight_bytes=max_inflight_bytes,
+        )
+        cors = Cors(_site, ["*"])
+        self._shared = HttpIngest(self.ingest, cors, ProxyTrust([]), metrics, MAX_BODY)
+        self._state = ServerState()
+        self._config = uvicorn.Config(
+            cors, lifespan="off", log_config=None, limit_concurrency=max_connections, timeout_keep_alive=0
+        )
+
+    def connect(self) -> tuple[Socket, IngestProtocol]:
+        socket = Socket()
+        protocol = IngestProtocol(
+            self._shared, config=self._config, server_state=self._state, app_state={}, _loop=asyncio.get_running_loop()
+        )
+        socket.set_protocol(protocol)
+        protocol.connection_made(socket)
+        return socket, protocol
+
+    async def ask(self, request: bytes) -> bytes:
+        """What is answered on a connection of its own."""
+        socket, protocol = self.connect()
+        protocol.data_received(request)
+        await until(lambda: is_answered(socket.written))
+        protocol.connection_lost(None)
+        return socket.written
+
+
+async def _site(_scope: Any, _receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 404, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body"})
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 — what is awaited has no event
+            await asyncio.sleep(0)
+
+
+def is_answered(written: bytes) -> bool:
+    head, end, body = written.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n").partition(b"\r\n\r\n")
+    return bool(end) and len(body) == int(head.partition(b"content-length: ")[2].partition(b"\r\n")[0])
+
+
+def status(written: bytes) -> int:
+    return int(written.split(b" ", 2)[1])
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+    made: list[Process] = []
+
+    def make_process(**options: int) -> Process:
+        made.append(Process(tmp_path, **options))
+        return made[-1]
+
+    yield make_process
+    for process in made:
+        process.threads.shutdown()
+
+
+REQUESTS = [
+    post(),
+    post(b'{"type":"track"}', path="/segment/v1/batch"),
+    post(b"\x0a\x00", "content-type: application/x-protobuf", path="/v1/%65vents?history=1"),
+    post(BODY, "origin: https://shop.example"),
+    post(BODY, "expect: 100-continue"),
+    post(b"{", key="wrong"),
+    post(b"{"),
+    post(b""),
+    post_chunked(BODY[:7], BODY[7:]),
+    post(BODY, "content-encoding: identity"),
+    post(b"\x1f\x8bnot gzip", "x-forwarded-for: 10.1.1.1", "x-forwarded-for: 10.1.1.2"),
+    b"GET /elsewhere HTTP/1.1\r\nhost: x\r\n\r\n",
+    b"POST /elsewhere HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc",
+]
+
+
+@given(
+    st.lists(st.sampled_from(REQUESTS), min_size=1, max_size=6),
+    st.lists(st.floats(0, 1, exclude_min=True, exclude_max=True), max_size=12),
+    st.booleans(),
+)
+@example(REQUESTS, [], False)
+@example(REQUESTS, [number / 2_000 for number in range(1, 2_000)], True)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_a_stream_of_requests_is_answered_in_order_however_it_is_cut(
+    make: Callable[..., Process], requests: list[bytes], cuts: list[float], waits: bool
+) -> None:
+    async def run() -> None:
+        process = make()
+        process.journal.is_quick = True
+        expected = b"".join([await process.ask(request) for request in requests])
+        socket, protocol = process.connect()
+        stream = b"".join(requests)
+        places = [0, *sorted(int(cut * len(stream)) for cut in cuts), len(stream)]
+        for start, end in pairwise(places):
+            await until(lambda: socket.is_read)
+            protocol.data_received(stream[start:end])
+            if waits:
+                await asyncio.sleep(0)
+        await until(lambda: len(socket.written) >= len(expected))
+        assert socket.written == expected
+        assert process.ingest.inflight_bytes == 0
+        protocol.connection_lost(None)
+
+    asyncio.run(run())
+
+
+async def test_an_answer_comes_once_the_disk_has_the_events(make: Callable[..., Process]) -> None:
+    process = make()
+    socket, protocol = process.connect()
+    protocol.data_received(post())
+    await asyncio.sleep(0)
+    assert (socket.written, process.ingest.inflight_bytes) == (b"", len(BODY))
+    process.journal.commit()
+    assert status(socket.written) == 200
+    assert b'"accepted":1' in socket.written
+    assert process.ingest.inflight_bytes == 0
+    protocol.connection_lost(None)
+
+
+async def test_a_disk_that_fails_is_told(make: Callable[..., Process]) -> None:
+    process = make()
+    socket, protocol = process.connect()
+    protocol.data_received(post())
+    process.journal.commit(OSError("no space left"))
+    assert status(socket.written) == 503
+    assert b"retry-after: 1\r\n" in socket.written
+    assert process.ingest.inflight_bytes == 0
+    protocol.connection_lost(None)
+
+
+@pytest.mark.parametrize("sent", [post()[:-5], post_chunked(BODY)[:-7], post() + post()[:-5]])
+async def test_a_client_that_goes_away_in_the_middle_leaves_nothing_behind(
+    make: Callable[..., Process], sent: bytes
+) -> None:
+    process = make()
+    _, protocol = process.connect()
+    protocol.data_received(sent)
+    protocol.connection_lost(ConnectionResetError())
+    process.journal.commit()
+    await asyncio.sleep(0)
+    assert process.ingest.inflight_bytes == 0
+    assert process.journal.appended == sent.count(BODY + b"POST")
+
+
+async def test_a_client_that_goes_away_before_the_answer_is_not_written_to(make: Callable[..., Process]) -> None:
+    process = make()
+    socket, protocol = process.connect()
+    protocol.data_received(post())
+    socket.close()
+    await asyncio.sleep(0)
+    process.journal.commit()
+    assert socket.written == b""
+    assert (process.journal.appended, process.ingest.inflight_bytes) == (1, 0)
+    assert not protocol.connections
+
+
+@pytest.mark.parametrize("request_", [post(b" " * (MAX_BODY + 1)), post_chunked(*[b" " * 1_000] * 11)])
+async def test_a_body_that_is_too_large_ends_the_connection(make: Callable[..., Process], request_: bytes) -> None:
+    process = make()
+    socket, protocol = process.connect()
+    protocol.data_received(request_)
+    assert status(socket.written) == 413
+    assert b"connection: close\r\n" in socket.written
+    assert socket.is_closing()
+    assert process.ingest.inflight_bytes == 0
+
+
+async def test_the_connection_outlives_a_body_that_found_no_room(make: Callable[..., Process]) -> None:
+    process = make(max_inflight_bytes=5_000)
+    process.journal.is_quick = True
+    socket, protocol = process.connect()
+    request = post(b" " * 8_000)
+    protocol.data_received(request[:2_000])
+    protocol.data_received(request[2_000:])
+    assert status(socket.written) == 429
+    assert process.ingest.inflight_bytes == 0
+    socket.written = b""
+    protocol.data_received(post())
+    await until(lambda: is_answered(socket.written))
+    assert status(socket.written) == 200
+    protocol.connection_lost(None)
+
+
+async def test_a_bug_in_the_engine_costs_one_connection(make: Callable[..., Process]) -> None:
+    def panic(*_: object, **__: object) -> None:
+        raise EngineError("index out of bounds")
+
+    process = make()
+    process.ingest._intake = SimpleNamespace(decode=panic)
+    socket, protocol = process.connect()
+    protocol.data_received(post())
+    assert status(socket.written) == 500
+    assert b"connection: close\r\n" in socket.written
+    assert socket.is_closing()
+    assert process.ingest.inflight_bytes == 0
+
+
+async def test_a_client_that_does_not_read_is_told_no_more_until_it_does(make: Callable[..., Process]) -> None:
+    process = make()
+    process.journal.is_quick = True
+    socket, protocol = process.connect()
+    protocol.pause_writing()
+    protocol.data_received(post() + post())
+    await until(lambda: process.journal.appended == 1)
+    await asyncio.sleep(0.01)
+    assert socket.written == b""
+    assert not socket.is_read
+    protocol.resume_writing()
+    await until(lambda: socket.written.count(b"HTTP/1.1 200") == 2)
+    assert socket.is_read
+    protocol.connection_lost(None)
+
+
+async def test_a_thousand_pipelined_refusals(make: Callable[..., Process]) -> None:
+    process = make()
+    socket, protocol = process.connect()
+    protocol.data_received(post() + post(b"") * 5_000)
+    process.journal.commit()
+    await until(lambda: socket.written.count(b"HTTP/1.1 400") == 5_000)
+    protocol.connection_lost(None)
+
+
+async def test_a_stopping_server_answers_what_it_has_begun(make: Callable[..., Process]) -> None:
+    process = make()
+    (idle, idle_protocol), (busy, protocol) = process.connect(), process.connect()
+    protocol.data_received(post())
+    for one in (idle_protocol, protocol):
+        one.shutdown()
+    assert (idle.is_closing(), busy.is_closing()) == (True, False)
+    process.journal.commit()
+    assert status(busy.written) == 200
+    assert b"connection: close\r\n" in busy.written
+    assert busy.is_closing()
+
+
+async def test_an_idle_connection_is_closed(make: Callable[..., Process]) -> None:
+    process = make()
+    socket, protocol = process.connect()
+    protocol.data_received(post())
+    await asyncio.sleep(0.01)
+    assert not socket.is_closing()
+    process.journal.commit()
+    await until(socket.is_closing)
+
+
+async def test_more_connections_than_allowed_are_told(make: Callable[..., Process]) -> None:
+    process = make(max_connections=2)
+    (_, first), (socket, second) = process.connect(), process.connect()
+    second.data_received(post())
+    await until(lambda: is_answered(socket.written))
+    assert status(socket.written) == 503
+    assert process.journal.appended == 0
+    first.connection_lost(None)
+
+
+async def test_http_1_0_has_one_request_a_connection(make: Callable[..., Process]) -> None:
+    process = make()
+    socket, protocol = process.connect()
+    protocol.data_received(post(version="1.0"))
+    process.journal.commit()
+    assert status(socket.written) == 200
+    assert socket.is_closing()
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"POST\r\n\r\n",
+        b"POST /v1/events HTTP/1.1\r\nno colon\r\n\r\n",
+        b"POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-length: many\r\n\r\n",
+        b"POST /v1/events HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n",
+        b"POST /v1/events HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01",
+    ],
+)
+async def test_what_is_no_request_ends_the_connection(make: Callable[..., Process], sent: bytes) -> None:
+    process = make()
+    socket, protocol = process.connect()
+    protocol.data_received(sent)
+    assert status(socket.written) == 400
+    assert socket.is_closing()
+    await until(lambda: not protocol.connections)
+    assert process.ingest.inflight_bytes == 0
