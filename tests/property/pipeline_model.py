@@ -164,17 +164,26 @@ class ModelEngine:
 class ModelStore:
     """Deduplicates by token, and refuses blocks with a poisonous row.
 
-    It has moods: to be away before or after an insert, or to refuse as a whole what it would take in parts.
+    It has moods: to be away before or after an insert, to refuse as a whole what it would take in parts, or to refuse
+    everything for some calls, once.
     """
 
     def __init__(self, disk: Disk, fate: Fate, poison: frozenset[int], moods: Iterable[str]) -> None:
         self._disk, self._fate, self._poison = disk, fate, poison
         self._moods = iter(moods)
+        self._locked_for: int | None = None
 
     def insert_block(self, table: str, native: bytes, token: str) -> None:
         self._fate.step()
-        rows = json.loads(native)
         mood = next(self._moods, "good")
+        if mood.startswith("locked for") and self._locked_for is None:
+            self._locked_for = int(mood.removeprefix("locked for"))
+        if self._locked_for:
+            self._locked_for -= 1
+            raise StoreRefusedError("wrong password")
+        if not native:
+            return
+        rows = json.loads(native)
         if mood == "away before":
             raise StoreUnavailableError(mood)
         if mood == "refuse" and len(rows) > 1 and not self._has(table, token):

@@ -19,7 +19,10 @@ QUICK = ProcessorSettings(insert_interval_ms=0, retry_max_s=0.0001)
 records = st.lists(st.one_of(st.integers(0, 30), st.just(TICK)), max_size=25)
 lanes = st.dictionaries(st.integers(0, 3), records, max_size=3)
 crashes = st.lists(st.integers(0, 40), max_size=4)
-MOODS = st.lists(st.sampled_from(["good", "away before", "away after", "refuse"]), max_size=12)
+MOODS = st.lists(
+    st.sampled_from(["good", "away before", "away after", "refuse", *(f"locked for {calls}" for calls in range(1, 5))]),
+    max_size=12,
+)
 sizes = st.lists(st.integers(1, 8), max_size=20)
 
 

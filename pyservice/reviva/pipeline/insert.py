@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 from reviva._engine import Blocks
-from reviva.errors import StoreRefusedError
+from reviva.errors import StoreRefusedError, StoreUnavailableError
 from reviva.pipeline.checkpoint import Checkpoint, Part
 from reviva.pipeline.metrics import Metrics
 from reviva.pipeline.ports import Store
@@ -21,7 +21,8 @@ class BatchInsert:
     """The insertion of one batch.
 
     A part that the store refuses is written to the checkpoint as refused, then tried in halves, down to the row
-    that is to blame, which becomes a dead letter.
+    that is to blame, which becomes a dead letter. Where the store refuses an insert without any rows too (a password
+    was changed, a right revoked), no row is to blame: then it is waited for as one that is away.
     """
 
     def __init__(
@@ -92,4 +93,17 @@ class BatchInsert:
 
     def _insert(self, table: str, block: bytes, what: str) -> None:
         token = f"{self._checkpoint.token()}/{what}"
-        self._retry(partial(self._store.insert_block, table, block, token))
+        self._retry(partial(self._insert_once, table, block, token))
+
+    def _insert_once(self, table: str, block: bytes, token: str) -> None:
+        try:
+            self._store.insert_block(table, block, token)
+        except StoreRefusedError:
+            self._try_without_rows(table, token)
+            self._store.insert_block(table, block, token)  # meanwhile it may have been let in again
+
+    def _try_without_rows(self, table: str, token: str) -> None:
+        try:
+            self._store.insert_block(table, b"", f"{token}/no rows")
+        except StoreRefusedError as error:
+            raise StoreUnavailableError(f"{error}; it takes no insert at all: see to its users and tables") from error

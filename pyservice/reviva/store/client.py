@@ -17,6 +17,10 @@ from reviva.errors import StoreRefusedError, StoreUnavailableError
 _RETRYABLE_CODES = frozenset(
     (
         3,  # UNEXPECTED_END_OF_FILE: the connection broke
+        10,  # NOT_FOUND_COLUMN_IN_BLOCK: a table is not as the migrations make it
+        16,  # NO_SUCH_COLUMN_IN_TABLE: likewise
+        40,  # CHECKSUM_DOESNT_MATCH: broken on the way
+        47,  # UNKNOWN_IDENTIFIER: a view is not as the migrations make it
         60,  # UNKNOWN_TABLE: not migrated yet
         81,  # UNKNOWN_DATABASE: not migrated yet
         107,  # FILE_DOESNT_EXIST: a part vanished in a merge
