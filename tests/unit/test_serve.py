@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from reviva.config import Address, load
+from reviva.gateway.metrics import Metrics
 from reviva.lock import LockedError, exclusive, owner
 from reviva.serve import ports
 from reviva.serve.ports import PortInUseError, check_free, why_not_free
@@ -90,3 +91,11 @@ def test_no_child_outlives_a_killed_parent():
         # The pipe ends once the last process that holds it is gone: the child, which would otherwise wait for ever.
         assert process.stdout.read() == ""
     assert printed[0] == 1
+
+
+def test_gateways_that_share_a_port_are_each_looked_at(tmp_path: Path):
+    heartbeat = Metrics(tmp_path / "metrics", 0)
+    heartbeat.is_ready = True
+    heartbeat.save()
+    gateways = [role for role in roles_of(load(gateways=2, data_dir=tmp_path)) if role.kind == "gateway"]
+    assert [(role.name, role.is_ready()) for role in gateways] == [("gateway 0", True), ("gateway 1", False)]

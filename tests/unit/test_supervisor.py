@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from reviva.serve import supervisor
 from reviva.serve.roles import Role
@@ -98,3 +99,17 @@ async def test_readiness_is_asked_until_it_is_there():
     assert next(answers, None) is None
     await role.stop()
     await running
+
+
+async def test_a_role_that_no_longer_answers_is_told_of_and_told_again_when_it_does(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(supervisor, "_LOOK_S", 0.001)
+    answers = iter([True, True, False, False, True])
+    role = child("sleep 60", is_ready=lambda: next(answers, True))
+    with capture_logs() as told:
+        running = asyncio.create_task(role.keep_running())
+        async with asyncio.timeout(10):
+            while len(told) < 2:  # noqa: ASYNC110 — logs have no event
+                await asyncio.sleep(0.001)
+        await role.stop()
+        await running
+    assert [line["event"].partition(",")[0] for line in told] == ["a role does not answer", "a role is ready again"]

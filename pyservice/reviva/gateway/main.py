@@ -103,6 +103,9 @@ class Gateway:
     async def start(self) -> None:
         """Loads keys and plans, and begins to accept."""
         await self._control.refresh()
+        await self._rpc.start()
+        await self._rpc.set_serving(self._health.report().is_ready)
+        self._http.start()
         self._background = [
             asyncio.create_task(work, name=name)
             for name, work in (
@@ -111,9 +114,6 @@ class Gateway:
                 ("live", self._tail.bus.run()),
             )
         ]
-        await self._rpc.start()
-        await self._rpc.set_serving(self._health.report().is_ready)
-        self._http.start()
         log.info("gateway is up", lane=self._index, http_port=self._http.port, grpc_port=self._rpc.port)
 
     async def stop(self) -> None:
@@ -155,7 +155,8 @@ class Gateway:
             if await self._control.refresh():
                 self._limiter.keep_only(self._keys.hashes())
                 self._tail.drop_revoked()
-            await self._rpc.set_serving(self._health.report().is_ready)
+            self._metrics.is_ready = self._health.report().is_ready
+            await self._rpc.set_serving(self._metrics.is_ready)
             self._metrics.gauges["backlog_bytes"] = self._journal.backlog_bytes()
             self._metrics.gauges["inflight_bytes"] = self._ingest.inflight_bytes
             self._metrics.save()

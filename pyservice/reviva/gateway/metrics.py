@@ -3,10 +3,11 @@
 All gateway processes share one port, so a scrape reaches any of them. Each therefore writes its numbers to a file of
 its own in ``DATA/metrics``, named by its lane, and whichever is asked answers with the sum over all. On an event's way
 they are plain Python numbers: prometheus-client's own counters cost more than reading the request does. A restarted
-process goes on where its counters stood.
+process goes on where its counters stood. The file is the process's heartbeat too, see :func:`is_ready`.
 """
 
 import contextlib
+import os
 import time
 from bisect import bisect_left
 from collections import Counter
@@ -22,6 +23,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from reviva._engine import Intaken
+from reviva.telemetry import logger
 
 _ACK_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _GAUGE_LIFE_S = 5.0
@@ -34,6 +36,15 @@ _COUNTERS = {
     "plan_violations": "Accepted events that break a tracking plan which only reports, by project.",
     "bytes": "Bytes, by stage: received as bodies, and appended to the journal as records.",
 }
+_NOTHING: dict[str, Any] = {
+    "written_at": 0.0,
+    "ready_pid": None,
+    "counters": {},
+    "acks": [0] * (len(_ACK_BOUNDS) + 1),
+    "ack_seconds": 0.0,
+    "gauges": {},
+}
+"""What a process has counted that has never run."""
 _LABELS = {
     "requests": "format",
     "refused_requests": "code",
@@ -48,20 +59,25 @@ _GAUGES = {
 }
 
 
+log = logger(__name__)
+
+
 class Metrics(Collector):
     """The numbers of one gateway process, and the way to those of all."""
 
     def __init__(self, directory: Path, index: int) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
-        self._file = directory / f"gateway-{index:04}.json"
-        before = _read(self._file)
-        self._counters = {name: Counter[str](before.get("counters", {}).get(name)) for name in _COUNTERS}
+        self._file = _file(directory, index)
+        before = _read(self._file) or _NOTHING
+        self._counters = {name: Counter[str](before["counters"].get(name)) for name in _COUNTERS}
         self._requests, self._refused, self._events, self._violations, self._bytes = self._counters.values()
-        self._acks: list[int] = before.get("acks") or [0] * (len(_ACK_BOUNDS) + 1)
-        self._ack_seconds: float = before.get("ack_seconds", 0.0)
+        self._acks: list[int] = list(before["acks"])
+        self._ack_seconds: float = before["ack_seconds"]
         self.gauges = Counter[str]()
         """By name; whoever knows one sets it."""
+        self.is_ready = False
+        """Whether this process can do its work; whoever knows sets it."""
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -90,6 +106,7 @@ class Metrics(Collector):
         """Writes this process's numbers down for the others; where it cannot, its next ones will tell as much."""
         numbers = {
             "written_at": time.time(),
+            "ready_pid": os.getpid() if self.is_ready else None,
             "counters": self._counters,
             "acks": self._acks,
             "ack_seconds": self._ack_seconds,
@@ -107,12 +124,14 @@ class Metrics(Collector):
     def close(self) -> None:
         """Takes this process out of the gauges."""
         self.gauges.clear()
+        self.is_ready = False
         self.save()
 
     def collect(self) -> Iterator[Metric]:
         """Adds up what all processes have written."""
         self.save()
-        processes = [_read(file) for file in sorted(self._directory.glob("gateway-*.json"))]
+        files = sorted(self._directory.glob("gateway-*.json"))
+        processes = [numbers for file in files if (numbers := _read(file))]
         for name, meaning in _COUNTERS.items():
             family = CounterMetricFamily(f"reviva_gateway_{name}", meaning, labels=[_LABELS[name]])
             for label, number in sum((Counter(one["counters"].get(name)) for one in processes), Counter[str]()).items():
@@ -125,11 +144,34 @@ class Metrics(Collector):
             yield GaugeMetricFamily(f"reviva_gateway_{name}", meaning, value=total)
 
 
-def _read(file: Path) -> dict[str, Any]:
-    with contextlib.suppress(FileNotFoundError):
+def is_ready(directory: Path, index: int) -> bool:
+    """Whether the gateway process of this number has said so of late, and lives."""
+    numbers = _read(_file(directory, index))
+    if not numbers or not numbers["ready_pid"] or time.time() - numbers["written_at"] > _GAUGE_LIFE_S:
+        return False
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(numbers["ready_pid"], 0)
+        return True
+    return False
+
+
+def _file(directory: Path, index: int) -> Path:
+    return directory / f"gateway-{index:04}.json"
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    """What a process has written; ``None`` where it has not, or where a crash of the machine took it."""
+    try:
         numbers: dict[str, Any] = orjson.loads(file.read_bytes())
-        return numbers
-    return {}
+        is_whole = numbers.keys() >= _NOTHING.keys() and len(numbers["acks"]) == len(_ACK_BOUNDS) + 1
+    except FileNotFoundError:
+        return None
+    except (ValueError, TypeError, AttributeError):
+        is_whole = False
+    if not is_whole:
+        log.warning("a file of metrics cannot be read; its process counts from zero", file=str(file))
+        return None
+    return numbers
 
 
 def _histogram(processes: list[dict[str, Any]]) -> HistogramMetricFamily:

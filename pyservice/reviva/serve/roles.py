@@ -4,10 +4,12 @@ import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 from reviva.config import Address, Settings
+from reviva.gateway import metrics
 from reviva.state.embedded import socket_path
 
 _PROBE_TIMEOUT_S = 1.0
@@ -33,7 +35,7 @@ def roles_of(settings: Settings) -> list[Role]:
             "gateway",
             f"gateway {lane}",
             _reviva("gateway", "--lane", str(lane)),
-            _answers(settings.http, "/health/ready"),
+            partial(metrics.is_ready, settings.data_dir / "metrics", lane),  # the port is of all gateways
             15,
         )
         for lane in range(settings.gateways)

@@ -17,6 +17,8 @@ _STEADY_S = 1.0
 """Who was ready for this long is not in trouble: its next pause is the first one again."""
 _TRIES_TO_BECOME_READY = 5
 _POLL_S = 0.1
+_LOOK_S = 2.0
+"""How often to look at a role that has been ready."""
 
 log = logger(__name__)
 
@@ -102,10 +104,20 @@ class Child:
             watching.cancel()
 
     async def _watch(self) -> None:
-        while not await asyncio.to_thread(self.role.is_ready):  # noqa: ASYNC110 — another process's state has no event
-            await asyncio.sleep(_POLL_S)
+        await self._until(is_ready=True, poll_s=_POLL_S)
         self._ready_since = time.monotonic()
         self._has_been_ready.set()
+        while True:
+            await self._until(is_ready=False, poll_s=_LOOK_S)
+            log.error(
+                "a role does not answer, or says that it is not ready; `reviva doctor` tells more", child=self.role.name
+            )
+            await self._until(is_ready=True, poll_s=_LOOK_S)
+            log.info("a role is ready again", child=self.role.name)
+
+    async def _until(self, *, is_ready: bool, poll_s: float) -> None:
+        while await asyncio.to_thread(self.role.is_ready) != is_ready:  # noqa: ASYNC110 — another process's state has no event
+            await asyncio.sleep(poll_s)
 
 
 def _ending(code: int) -> str:
