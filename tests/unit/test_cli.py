@@ -3,6 +3,8 @@
 import json
 import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -262,3 +264,10 @@ def test_doctor_says_what_is_wrong(reviva, tmp_path: Path):
         "3 things are wrong",
     ):
         assert told in broken.stdout
+
+
+def test_what_is_written_is_for_its_owner_only(tmp_path: Path):
+    data_dir = tmp_path / "data"
+    environment = os.environ | {"REVIVA_DATA_DIR": str(data_dir)}
+    subprocess.run([sys.executable, "-m", "reviva", "keys", "create", "demo"], env=environment, check=True)
+    assert {path.stat().st_mode & 0o077 for path in (data_dir, data_dir / "control.db")} == {0}

@@ -1,5 +1,6 @@
 """The root of the command line: what it is made of, and how errors look."""
 
+import os
 from typing import Any
 
 import typer
@@ -10,6 +11,8 @@ from reviva.cli import dead_letters, demo, doctor, imports, keys, migrate, plans
 from reviva.cli.console import fail
 from reviva.errors import RevivaError
 
+_NOBODY_ELSE = 0o077
+"""What is written is customers' data."""
 _EPILOG = (
     "Every setting can also be given as a REVIVA_* environment variable or in one TOML file. "
     "Start with `reviva serve`, then `reviva keys create demo`."
@@ -45,4 +48,5 @@ for part in (roles, demo, simulate, imports, query, tail, migrate, keys, plans, 
 
 def main() -> None:
     """Entry point of ``reviva``."""
+    os.umask(_NOBODY_ELSE)
     app(prog_name="reviva")

@@ -39,7 +39,7 @@ class Cors:
         origin = headers.get(b"origin")
         if origin is None or (self._origins is not None and origin.lower() not in self._origins):
             return []
-        return [*_common(origin), (b"access-control-expose-headers", b"Retry-After, X-RateLimit-Reset")]
+        return [*_common(origin), (b"access-control-expose-headers", b"Retry-After")]
 
 
 def _common(origin: bytes) -> list[tuple[bytes, bytes]]:

@@ -4,6 +4,7 @@ import math
 
 import grpc
 import orjson
+from starlette.responses import Response
 
 from reviva._engine import RequestError
 
@@ -68,6 +69,11 @@ class Refused(Exception):  # noqa: N818 — an outcome, not a fault
         if self.retry_after_s:
             error["retry_after_ms"] = self.retry_after_ms
         return orjson.dumps({"error": error})
+
+    def http_response(self) -> Response:
+        """Both, for Starlette."""
+        headers = {name.decode(): value.decode() for name, value in self.http_headers()}
+        return Response(self.http_body(), self.status, headers, "application/json")
 
 
 def rate_limited(retry_after_s: float) -> Refused:

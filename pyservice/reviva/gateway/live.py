@@ -25,7 +25,7 @@ from reviva.state.live import LiveBus, Sample
 _QUEUE = 256
 """Samples that may wait for a viewer: more than ten seconds of them."""
 _KEEP_ALIVE_S = 15.0
-_POLICY_VIOLATION, _GOING_AWAY, _TRY_AGAIN = 1008, 1001, 1013
+_GOING_AWAY, _TRY_AGAIN = 1001, 1013
 
 
 @dataclass(eq=False, slots=True)
@@ -92,7 +92,7 @@ class LiveTail:
         try:
             project_id, key_hash = self._authenticate(socket)
         except Refused as refused:
-            await socket.close(_POLICY_VIOLATION, refused.message)
+            await socket.send_denial_response(refused.http_response())
             return
         await socket.accept()
         with self._viewing(project_id, _viewer_of(socket, key_hash)) as viewer:

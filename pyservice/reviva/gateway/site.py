@@ -110,8 +110,7 @@ async def _takes_posts(request: Request) -> Response:
 
 async def _tell_refusal(_request: Request, refused: Exception) -> Response:
     assert isinstance(refused, Refused)  # noqa: S101 — as registered above
-    headers = {name.decode(): value.decode() for name, value in refused.http_headers()}
-    return Response(refused.http_body(), refused.status, headers, "application/json")
+    return refused.http_response()
 
 
 async def _tell_http_exception(_request: Request, error: Exception) -> Response:

@@ -77,8 +77,10 @@ def test_a_flood_is_sampled_and_the_rest_counted(server: Server) -> None:
 def test_a_key_is_needed(server: Server) -> None:
     assert httpx.get(f"{server.url}/v1/live").status_code == 401
     assert httpx.get(f"{server.url}/v1/live?key=nobody").json()["error"]["code"] == "unknown_key"
-    with pytest.raises(InvalidStatus) if False else pytest.raises(Exception, match="403"):
-        connect(f"ws://127.0.0.1:{server.http_port}/v1/live")
+    with pytest.raises(InvalidStatus) as refused:
+        connect(f"ws://127.0.0.1:{server.http_port}/v1/live?key=nobody")
+    assert refused.value.response.status_code == 401
+    assert b'"unknown_key"' in refused.value.response.body
 
 
 def test_a_project_is_seen_by_its_own_keys_only(server: Server) -> None:
