@@ -13,6 +13,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from reviva._pb.v1.event_pb2 import Element, Event, Page
 
 SPAN_MS = 10 * 3600 * 1000
+_VISITS_OF_A_CROWD = 4_000
 _HOST = "shop.example"
 _PAGES = ("/", "/prices", "/repair/phone", "/repair/laptop", "/contact")
 
@@ -85,12 +86,14 @@ class Traffic:
     def __init__(self, seed: str, now_ms: int, visitors: int = 40) -> None:
         self._random = random.Random(seed)
         self._start_ms = now_ms - SPAN_MS - 3600 * 1000
-        self._visitors = [f"{seed}-visitor-{number}" for number in range(visitors)]
+        self._seed = seed
+        self._visitors = visitors
+        self._visits = 0
 
     def visit(self) -> list[Sent]:
         """What one visitor does within some minutes, in no order; now and then an event that must be refused."""
         rng = self._random
-        visitor = rng.choice(self._visitors)
+        visitor = self._visitor()
         time_ms = self._start_ms + rng.randrange(SPAN_MS)
         path = rng.choice(_PAGES)
         events = [self._event("page_view", visitor, time_ms, path)]
@@ -109,6 +112,11 @@ class Traffic:
             events.append(self._event("page_view", "", time_ms, path))
         rng.shuffle(events)
         return events
+
+    def _visitor(self) -> str:
+        """One of those who are about. However long it goes on, none clicks more than the engine remembers of a person."""
+        crowd, self._visits = self._visits // _VISITS_OF_A_CROWD, self._visits + 1
+        return f"{self._seed}-visitor-{crowd}-{self._random.randrange(self._visitors)}"
 
     def _clicks(self, visitor: str, time_ms: int, path: str) -> list[Sent]:
         """A burst that is a rage click, or nearly one: too few, too slow or too far apart."""
