@@ -114,7 +114,7 @@ class Traffic:
         return events
 
     def _visitor(self) -> str:
-        """One of those who are about. However long it goes on, none clicks more than the engine remembers of a person."""
+        """One of those who are about: never for so long that they click more than the engine remembers."""
         crowd, self._visits = self._visits // _VISITS_OF_A_CROWD, self._visits + 1
         return f"{self._seed}-visitor-{crowd}-{self._random.randrange(self._visitors)}"
 
