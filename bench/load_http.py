@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import cast
 
 import uvloop
 
+from bench.busy import Sender
 from bench.load import Burst, Sent, Target
 
 _HEAD_END = b"\r\n\r\n"
@@ -55,58 +56,10 @@ async def connect(target: Target, on_answer: Callable[[Connection, bytes], None]
 
 
 def send_burst(target: Target, burst: Burst) -> Sent:
-    """Sends until ``burst`` is over and everything is acknowledged; the window is 1 by nature."""
+    """Sends until ``burst`` is over and everything is acknowledged; its window has to be 1."""
     return uvloop.run(_send(target, burst))
 
 
 async def _send(target: Target, burst: Burst) -> Sent:
-    sender = _Sender(burst)
-    connections = [await connect(target, sender.answered) for _ in range(burst.connections)]
-    await sender.run(connections)
-    for connection in connections:
-        connection.transport.close()
-    return sender.sent
-
-
-class _Sender:
-    """Keeps every connection busy."""
-
-    def __init__(self, burst: Burst) -> None:
-        self._burst = burst
-        self._numbers: Iterator[int] = iter(range(burst.max_requests))
-        self._busy = 0
-        self._accepted = b'"accepted":%d' % burst.requests.events
-        self._done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        asyncio.get_running_loop().set_exception_handler(self._fail)
-        self.sent = Sent(began=0)
-
-    async def run(self, connections: list[Connection]) -> None:
-        self.sent.began = time.monotonic()
-        self._busy = len(connections)
-        for connection in connections:
-            self._send_next(connection)
-        await self._done
-        self.sent.ended = time.monotonic()
-
-    def answered(self, connection: Connection, body: bytes) -> None:
-        if self._accepted not in body:
-            raise RuntimeError(f"not all events were accepted: {body.decode()}")
-        self.sent.ack_s.append(time.monotonic() - connection.sent_at)
-        self.sent.requests += 1
-        self.sent.events += self._burst.requests.events
-        self._send_next(connection)
-
-    def _send_next(self, connection: Connection) -> None:
-        is_over = time.monotonic() - self.sent.began > self._burst.seconds
-        number = None if is_over else next(self._numbers, None)
-        if number is not None:
-            connection.send(self._burst.requests[number])
-            return
-        self._busy -= 1
-        if not self._busy:
-            self._done.set_result(None)
-
-    def _fail(self, _loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-        error = context.get("exception")
-        if not self._done.done():
-            self._done.set_exception(error if isinstance(error, Exception) else RuntimeError(str(context)))
+    sender = Sender(burst, b'"accepted":%d' % burst.requests.events)
+    return await sender.run([await connect(target, sender.answered) for _ in range(burst.connections)])

@@ -17,6 +17,7 @@ _ROWS = (
     ("e2e_http_events_s", "events/s until queryable, HTTP batches"),
     ("e2e_http_acknowledged_events_s", "events/s acknowledged"),
     ("http_single_event_requests_s", "requests/s of one event, durable"),
+    ("grpc_single_event_requests_s", "unary calls/s of one event, durable"),
     ("store_insert_rows_s", "rows/s, the store alone, with its views"),
     ("Latency at a steady rate", ""),
     ("ack_p50_ms", "ms to the ack"),

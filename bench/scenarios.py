@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import engine, latency, load_grpc, load_http, machine, store_insert, throughput
+from bench import engine, latency, load_grpc, load_http, load_unary, machine, store_insert, throughput
 from bench.latency import Pace
 from bench.load import Burst, Loader
 from bench.system import System
@@ -35,6 +35,8 @@ class Size:
     grpc_window: int = 16
     http_connections: int = 16
     single_connections: int = 64
+    unary_connections: int = 8
+    unary_window: int = 8
     pace_events_s: int = 5_000
     pace_request_events: int = 50
 
@@ -99,7 +101,8 @@ class Bench:
         with System(self._scratch) as system, Loader() as loader:
             return (
                 self._latency(system, loader)
-                | self._single(system, loader)
+                | self._single(system, loader, "http")
+                | self._single(system, loader, "grpc")
                 | self._burst(system, loader, "grpc")
                 | self._burst(system, loader, "http")
             )
@@ -127,16 +130,21 @@ class Bench:
             "rss_mb": {role: usage.rss_mb for role, usage in measured.usage.items()},
         }
 
-    def _single(self, system: System, loader: Loader) -> Numbers:
+    def _single(self, system: System, loader: Loader, protocol: str) -> Numbers:
         size = self._size
-        self._tell("single events over HTTP")
-        burst = Burst(
-            self._traffic.requests("json", 1), size.single_connections, 1, size.single_s, max_requests=10_000_000
+        self._tell(f"single events over {protocol}")
+        if protocol == "grpc":
+            send, requests = load_unary.send_burst, self._traffic.requests("proto", 1)
+            connections, window = size.unary_connections, size.unary_window
+        else:
+            send, requests = load_http.send_burst, self._traffic.requests("json", 1)
+            connections, window = size.single_connections, 1
+        measured = throughput.measure(
+            system, loader, send, Burst(requests, connections, window, size.single_s, max_requests=10_000_000)
         )
-        measured = throughput.measure(system, loader, load_http.send_burst, burst)
         return {
-            "http_single_event_requests_s": measured.acknowledged_events_s,
-            "http_single_cpu_us_per_event": measured.cpu_us_per_event(),
+            f"{protocol}_single_event_requests_s": measured.acknowledged_events_s,
+            f"{protocol}_single_cpu_us_per_event": measured.cpu_us_per_event(),
         }
 
     def _burst(self, system: System, loader: Loader, protocol: str) -> Numbers:
