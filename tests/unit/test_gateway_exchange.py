@@ -22,7 +22,7 @@ from reviva.gateway.exchange import HttpIngest
 from reviva.gateway.httpprotocol import IngestProtocol
 from reviva.gateway.ingest import Ingest
 from reviva.gateway.metrics import Metrics
-from reviva.gateway.request import ProxyTrust
+from reviva.gateway.request import Origin, ProxyTrust, Request
 
 KEY = "rk_test"
 EVENT = {"event_type": "page_view", "anonymous_id": "a"}
@@ -194,6 +194,7 @@ REQUESTS = [
     st.booleans(),
 )
 @example(REQUESTS, [], False)
+@example([post(b"{", key="wrong"), post(BODY, "content-encoding: identity")], [], False)
 @example(REQUESTS, [number / 2_000 for number in range(1, 2_000)], True)
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_a_stream_of_requests_is_answered_in_order_however_it_is_cut(
@@ -230,6 +231,15 @@ async def test_an_answer_comes_once_the_disk_has_the_events(make: Callable[..., 
     assert b'"accepted":1' in socket.written
     assert process.ingest.inflight_bytes == 0
     protocol.connection_lost(None)
+
+
+async def test_a_caller_that_has_left_disturbs_nobody(make: Callable[..., Process]) -> None:
+    process = make()
+    request = Request(BODY, "json", Origin(key=KEY))
+    gone, stays = [await process.ingest.take(request) for _ in range(2)]
+    gone.cancel()
+    process.journal.commit()
+    assert (await stays).accepted == 1
 
 
 async def test_a_disk_that_fails_is_told(make: Callable[..., Process]) -> None:
@@ -280,6 +290,19 @@ async def test_a_body_that_is_too_large_ends_the_connection(make: Callable[..., 
     assert process.ingest.inflight_bytes == 0
 
 
+async def test_a_pipelined_body_counts_from_when_its_turn_has_come(make: Callable[..., Process]) -> None:
+    process = make()
+    socket, protocol = process.connect()
+    protocol.data_received(post() + post() + post_chunked(*[b" " * 1_000] * 11))
+    assert process.ingest.inflight_bytes == len(BODY)
+    process.journal.commit()
+    await until(lambda: process.journal.appended == 2)
+    assert process.ingest.inflight_bytes == len(BODY)
+    process.journal.commit()
+    await until(lambda: b"HTTP/1.1 413" in socket.written)
+    assert process.ingest.inflight_bytes == 0
+
+
 async def test_the_connection_outlives_a_body_that_found_no_room(make: Callable[..., Process]) -> None:
     process = make(max_inflight_bytes=5_000)
     process.journal.is_quick = True
@@ -326,7 +349,7 @@ async def test_a_client_that_does_not_read_is_told_no_more_until_it_does(make: C
     protocol.connection_lost(None)
 
 
-async def test_a_thousand_pipelined_refusals(make: Callable[..., Process]) -> None:
+async def test_thousands_of_pipelined_refusals(make: Callable[..., Process]) -> None:
     process = make()
     socket, protocol = process.connect()
     protocol.data_received(post() + post(b"") * 5_000)

@@ -5,7 +5,7 @@ uvicorn's: parsing, keep-alive, pipelining, the limit of connections, shutdown.
 """
 
 from collections.abc import Coroutine
-from typing import Any, cast
+from typing import Any
 from urllib.parse import unquote
 
 import httptools
@@ -28,15 +28,18 @@ class IngestProtocol(HttpToolsProtocol):
         """The exchange whose body is being read."""
 
     def on_headers_complete(self) -> None:  # noqa: D102
+        # One that came in the same packet may have been refused at once, after which the connection counts as idle.
+        self._unset_keepalive_if_required()
         head = self._head() if self._is_ordinary_post() else None
         if head is None:
             super().on_headers_complete()
             return
         keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
-        before, self._reading = self.cycle, Exchange(self._ingest, self, head, keep_alive=keep_alive)
-        self.cycle = cast("RequestResponseCycle", self._reading)
+        exchange = Exchange(self._ingest, self, head, keep_alive=keep_alive)
+        before, self.cycle = self.cycle, exchange  # type: ignore[assignment]  # it has what is asked of a cycle
+        self._reading = exchange
         if before is None or before.response_complete:
-            self._reading.start()
+            exchange.start()
         else:
             self.flow.pause_reading()
             self.pipeline.appendleft((self.cycle, self.app))
@@ -91,7 +94,7 @@ class IngestProtocol(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         if isinstance(cycle, Exchange):
-            # Not at once: it may end at once, and start the next of a thousand that were pipelined.
+            # Not at once: it may end at once, and start the next of thousands that were pipelined.
             self.loop.call_soon(cycle.start)
         else:
             super()._start_asgi_task(cycle, app)

@@ -3,6 +3,7 @@ import gzip
 import json
 import socket
 import zlib
+from http.client import HTTPResponse
 
 import brotli
 import httpx
@@ -206,6 +207,20 @@ def test_a_bad_event_costs_only_itself(server: Server, event: dict) -> None:
         return
     assert answer.json()["accepted"] == 1
     assert answer.json()["rejections"][0]["index"] == 1
+
+
+def test_a_kept_connection_takes_requests_in_whatever_pieces(server: Server) -> None:
+    body = json.dumps(EVENT).encode()
+    head = f"POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ncontent-length: {len(body)}\r\n\r\n"
+    request = head.encode() + body
+    with socket.create_connection(("127.0.0.1", server.http_port)) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for cut in range(1, len(request)):
+            client.sendall(request[:cut])
+            client.sendall(request[cut:])
+            answer = HTTPResponse(client)
+            answer.begin()
+            assert (answer.status, json.loads(answer.read())["accepted"]) == (200, 1)
 
 
 class TestCors:
