@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import grpc
@@ -141,14 +142,17 @@ class _Stream:
             # Why the call has ended, the reader finds out.
 
     async def _read(self) -> None:
+        failure: TryAgainError | RequestRefusedError = TryAgainError("the stream was given up")
         try:
-            async for message in self._call:
-                await self._take(IngestStreamResponse.FromString(message))
-            failure: TryAgainError | RequestRefusedError = await self._why_ended()
-        except grpc.aio.AioRpcError:
+            with suppress(grpc.aio.AioRpcError):
+                async for message in self._call:
+                    await self._take(IngestStreamResponse.FromString(message))
             failure = await self._why_ended()
         except asyncio.CancelledError:
-            failure = TryAgainError("the stream was given up")
+            pass
+        except Exception as error:  # noqa: BLE001 — whatever a server says, nobody may be left waiting
+            self.end()
+            failure = TryAgainError(f"the stream's answer cannot be understood: {error!r}")
         self._failure = failure
         for answer in self._on_the_way.values():
             if not answer.done():
@@ -185,7 +189,8 @@ class _Stream:
         if status is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in details:  # gRPC's own words
             return RequestTooLargeError(code, details)
         pushback = str(metadata.get("grpc-retry-pushback-ms", ""))
-        return TryAgainError(f"the stream ended: {details or status.name}", int(pushback) / 1000 if pushback else 0)
+        after_s = int(pushback) / 1000 if pushback.isdecimal() else 0
+        return TryAgainError(f"the stream ended: {details or status.name}", after_s)
 
     async def _tell(self) -> None:
         async with self._changed:

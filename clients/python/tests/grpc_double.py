@@ -27,6 +27,10 @@ class GrpcDouble(ServerDouble):
     def __init__(self) -> None:
         super().__init__()
         self.window = ingest_pb2.Window(batches=8, bytes=1 << 20)
+        self.pushback = ""
+        """What a stream that is dropped says of when to come back."""
+        self.garbled = 0
+        """So many batches are answered with bytes that are no message."""
         self.streams = 0
         self.most_unacknowledged = 0
         self.metadata: list[dict[str, Any]] = []
@@ -36,7 +40,7 @@ class GrpcDouble(ServerDouble):
         handler = grpc.stream_stream_rpc_method_handler(
             self._serve,
             request_deserializer=ingest_pb2.IngestStreamRequest.FromString,
-            response_serializer=ingest_pb2.IngestStreamResponse.SerializeToString,
+            response_serializer=lambda answer: answer or b"\xff",
         )
         self._server.add_generic_rpc_handlers(
             (grpc.method_handlers_generic_handler("reviva.v1.IngestService", {METHOD: handler}),)
@@ -50,14 +54,18 @@ class GrpcDouble(ServerDouble):
 
     def _serve(
         self, requests: Iterator[ingest_pb2.IngestStreamRequest], context: grpc.ServicerContext
-    ) -> Iterator[ingest_pb2.IngestStreamResponse]:
+    ) -> Iterator[bytes]:
         self.streams += 1
         self.metadata.append(dict(context.invocation_metadata()))
-        yield ingest_pb2.IngestStreamResponse(window=self.window)
+        yield ingest_pb2.IngestStreamResponse(window=self.window).SerializeToString()
         read: Queue[ingest_pb2.IngestStreamRequest | None] = Queue()
         Thread(target=_read_all, args=(requests, read), daemon=True).start()
         while (request := read.get()) is not None:
-            yield self._take(request.sequence, request.batch, context)
+            if self.garbled:
+                self.garbled -= 1
+                yield b""
+            else:
+                yield self._take(request.sequence, request.batch, context).SerializeToString()
             self.most_unacknowledged = max(self.most_unacknowledged, read.qsize())
 
     def _take(
@@ -68,6 +76,8 @@ class GrpcDouble(ServerDouble):
         fault = self.next_fault()
         if fault in _REFUSALS:
             return _refusal(sequence, *_REFUSALS[fault])
+        if self.pushback:
+            context.set_trailing_metadata((("grpc-retry-pushback-ms", self.pushback),))
         if fault in (Fault.DROPPED_BEFORE, Fault.UNAUTHENTICATED):
             _abort(context, fault)
         codec = ProtoCodec()

@@ -43,6 +43,24 @@ def test_a_broken_stream_is_opened_again_with_what_was_not_acknowledged(grpc: Gr
     assert grpc.streams == 3
 
 
+@pytest.mark.parametrize("pushback", ["soon", "-1", "1.5", "2"])
+def test_a_stream_that_ends_with_an_odd_word_on_when_to_come_back_is_opened_again(grpc: GrpcDouble, pushback: str):
+    grpc.pushback = pushback
+    grpc.schedule([Fault.DROPPED_BEFORE])
+    with client_of(grpc) as client:
+        client.track("page_view", anonymous_id="ann")
+        client.flush(timeout=5)
+    assert (len(grpc.events), grpc.streams) == (1, 2)
+
+
+def test_a_server_that_cannot_be_understood_is_asked_anew(grpc: GrpcDouble):
+    grpc.garbled = 1
+    with client_of(grpc) as client:
+        client.track("page_view", anonymous_id="ann")
+        client.flush(timeout=5)
+    assert (len(grpc.events), grpc.streams) == (1, 2)
+
+
 def test_a_silent_server_is_left(grpc: GrpcDouble):
     grpc.gate.clear()
     client = client_of(grpc, request_timeout_s=0.1)
