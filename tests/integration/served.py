@@ -99,13 +99,17 @@ class Served:
     def send(
         self, key: str, events: list[dict[str, Any]], path: str = "/v1/events", **headers: str
     ) -> tuple[int, dict[str, Any]]:
-        """Status and answer of a POST of native JSON; ``_`` in a header's name stands for ``-``."""
+        """Posts a batch of native JSON."""
+        return self.post(key, {"events": events}, path, **headers)
+
+    def post(self, key: str, body: dict[str, Any], path: str, **headers: str) -> tuple[int, dict[str, Any]]:
+        """Status and answer of a POST of JSON; ``_`` in a header's name stands for ``-``."""
         connection = HTTPConnection(self.settings.http.host, self.settings.http.port, timeout=10)
         try:
             named = {"authorization": f"Bearer {key}"} | {
                 name.replace("_", "-"): text for name, text in headers.items()
             }
-            connection.request("POST", path, json.dumps({"events": events}), named)
+            connection.request("POST", path, json.dumps(body), named)
             response = connection.getresponse()
             return response.status, json.loads(response.read())
         finally:

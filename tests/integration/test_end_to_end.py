@@ -1,5 +1,6 @@
 """Events go all the way, once, whatever happens to the processes in between."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -174,6 +175,31 @@ def test_a_plan_reports_then_refuses_and_what_it_refused_comes_back(served: Serv
     served.until(lambda: all_stored_once(served, project, 3))
     assert [row for row in served.query(letters) if row[:2] == told[:2]] == [told], "once, though it was sent twice"
     assert "nothing to send again" in reviva(served, "dead-letters", "replay", "--project", project).stderr
+
+
+NAMELESS = {"type": "track", "anonymousId": "a"}
+HUGE = {"event_type": "page_view", "anonymous_id": "h", "properties": {"text": "x" * (2 << 20)}}
+
+
+def test_what_is_refused_again_stays_one_letter_and_is_told(served: Served, key: str, project: str):
+    assert served.post(key, {"batch": [NAMELESS] * 2}, "/v1/batch")[1]["success"]
+    assert served.post(key, NAMELESS, "/v1/track")[1]["success"]
+    assert served.send(key, [{"anonymous_id": "a"}, HUGE])[1]["accepted"] == 0
+    letters = f"SELECT uniqExact(dead_letter_id) FROM dead_letters WHERE project_id = '{project}'"
+    served.until(lambda: served.query(letters) == [[5]])
+    for options, told in (
+        ((), {"refused again (missing_type)": 4, "not replayable (event_too_large)": 1}),
+        ((), {"not replayable (event_too_large)": 1}),
+        (("--again",), {"refused again (missing_type)": 4, "not replayable (event_too_large)": 1}),
+    ):
+        replayed = reviva(served, "dead-letters", "replay", "--project", project, "--json", *options)
+        assert json.loads(replayed.stdout) == told
+    served.send(key, events(1))
+    served.until(lambda: all_stored_once(served, project, 1))
+    assert served.query(letters) == [[5]], "what came after the replays is stored, and no letter of them"
+    listed = reviva(served, "dead-letters", "list", "--project", project).stdout
+    assert listed.count("missing_type") == listed.count(", replayed") == 4
+    assert listed.count("not replayable") == listed.count("event_too_large") == 1
 
 
 def test_a_second_serve_is_refused(served: Served):

@@ -242,6 +242,21 @@ async def test_a_caller_that_has_left_disturbs_nobody(make: Callable[..., Proces
     assert (await stays).accepted == 1
 
 
+@pytest.mark.parametrize(("body", "path"), [(b'{"type":"track"}', "/v1/batch"), (b"{}", "/v1/events")])
+async def test_dead_letters_that_are_refused_again_are_not_kept_again(
+    make: Callable[..., Process], body: bytes, path: str
+) -> None:
+    process = make()
+    refused = await process.ask(post(body, path=f"{path}?replay=1"))
+    assert status(refused) == 200
+    assert b'"accepted":0,"rejections":[{"index":0,' in refused
+    assert (process.journal.appended, process.ingest.inflight_bytes) == (0, 0)
+    process.journal.is_quick = True
+    mixed = b"[%s,%s]" % (BODY, body)
+    assert b'"accepted":1,"rejections":[{"index":1,' in await process.ask(post(mixed, path="/v1/events?replay=1"))
+    assert process.journal.appended == 1
+
+
 async def test_a_disk_that_fails_is_told(make: Callable[..., Process]) -> None:
     process = make()
     socket, protocol = process.connect()

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import orjson
 import typer
 from rich.progress import Progress
-from rich.table import Table
+from rich.text import Text
 
 from reviva import config
 from reviva.cli.console import err, out, print_json
@@ -36,19 +36,32 @@ _FILTER = """
     AND (empty({code:String}) OR code = {code:String})
     AND received_at >= toDateTime({since:UInt32})
 """
-_REPLAYED = "(project_id, dead_letter_id) IN (SELECT project_id, dead_letter_id FROM dead_letter_replays)"
+_LEFT = {
+    "event_too_large": "only its beginning is kept",
+    "id_collision": "its id is another event's",
+    "unreadable_record": "it cannot be read",
+}
+"""What sending again cannot help, by code."""
+_LEFT_CODES = ", ".join(f"'{code}'" for code in _LEFT)
+_IN_REPLAYS = "(project_id, dead_letter_id) IN (SELECT project_id, dead_letter_id FROM dead_letter_replays"
+_SORT = "ORDER BY received_at, id LIMIT {limit:UInt32}"
+# What stage report tells of has been accepted.
+_OPEN = f"stage != 'report' AND NOT {_IN_REPLAYS} WHERE is_accepted OR NOT {{again:Bool}})"
 _LIST = f"""
     SELECT toString(dead_letter_id) AS id, project_id, received_at, stage, code, path, message, event_id, format,
-        length(payload) AS payload_bytes, {_REPLAYED} AS is_replayed
-    FROM dead_letters WHERE {_FILTER} ORDER BY received_at, id LIMIT {{limit:UInt32}}
+        length(payload) AS payload_bytes, {_IN_REPLAYS}) AS is_replayed,
+        stage != 'report' AND code NOT IN ({_LEFT_CODES}) AS is_replayable
+    FROM dead_letters WHERE {_FILTER} {_SORT}
 """  # noqa: S608 — constants
-_COLUMNS = ("received_at", "project_id", "stage", "code", "path", "message", "event_id", "format", "payload_bytes")
-# What stage report tells of has been accepted.
 _PICK = f"""
     SELECT toString(dead_letter_id) AS id, project_id, format, base64Encode(payload) AS payload
-    FROM dead_letters WHERE {_FILTER} AND stage != 'report' AND NOT {_REPLAYED}
-    ORDER BY received_at, id LIMIT {{limit:UInt32}}
+    FROM dead_letters WHERE {_FILTER} AND {_OPEN} AND code NOT IN ({_LEFT_CODES}) {_SORT}
 """  # noqa: S608
+_COUNT_LEFT = f"""
+    SELECT code, toUInt32(count()) AS letters
+    FROM dead_letters WHERE {_FILTER} AND {_OPEN} AND code IN ({_LEFT_CODES}) GROUP BY code ORDER BY code
+"""  # noqa: S608
+_SHOWN_REFUSALS = 20
 
 
 def mount(app: typer.Typer) -> None:
@@ -69,15 +82,15 @@ def list_letters(
 ) -> None:
     """Lists refused events with the reason; those of stage report were accepted, and break a tracking plan."""
     settings = config.load(config=config_file, data_dir=data_dir, clickhouse=clickhouse)
-    letters = _select(settings, _LIST, project=project, code=code, since=_seconds(since), limit=str(limit))
+    chosen = {"project": project, "code": code, "since": _seconds(since), "limit": str(limit)}
+    letters = _select(settings, _LIST, chosen)
     if json:
         print_json(letters)
         return
-    titles = ("received at", "project", "stage", "code", "where", "message", "event id", "format", "bytes", "replayed")
-    table = Table(*titles)
     for letter in letters:
-        table.add_row(*(str(letter[column]) for column in _COLUMNS), "yes" if letter["is_replayed"] else "")
-    out.print(table if letters else "There are no such dead letters.")
+        _show(letter)
+    if not letters:
+        out.print("There are no such dead letters.")
 
 
 @group.command()
@@ -86,6 +99,9 @@ def replay(
     code: Code = "",
     since: Since = None,
     limit: Limit = 100_000,
+    again: Annotated[
+        bool, typer.Option("--again", help="Those too that were refused when they were replayed.")
+    ] = False,
     key: Key = None,
     json: Json = False,
     config_file: Config = None,
@@ -93,29 +109,56 @@ def replay(
     http: Http = None,
     clickhouse: ClickHouse = None,
 ) -> None:
-    """Sends refused events again, as they came, with their ids and at their own time; each is sent once."""
+    """Sends refused events again, as they came, with their ids and at their own time; each is sent once.
+
+    One that is refused again stays the letter that it is, and is sent once more only with --again.
+    """
     from reviva.cli.replay import Letter, replay_all
 
     settings = config.load(config=config_file, data_dir=data_dir, http=http, clickhouse=clickhouse)
-    rows = _select(settings, _PICK, project=project, code=code, since=_seconds(since), limit=str(limit))
-    letters = [Letter.from_row(row) for row in rows]
+    chosen = {"project": project, "code": code, "since": _seconds(since), "limit": str(limit), "again": str(int(again))}
+    letters = [Letter.from_row(row) for row in _select(settings, _PICK, chosen)]
+    left = {row["code"]: row["letters"] for row in _select(settings, _COUNT_LEFT, chosen)}
+    refusals: list[str] = []
     with Progress(console=err, disable=json or not letters) as progress:
         task = progress.add_task("Sending again", total=len(letters))
         counts = Counter[str]()
         for outcome in replay_all(settings, letters, key):
             counts["accepted" if outcome.is_accepted else f"refused again ({outcome.code})"] += 1
+            if not outcome.is_accepted and len(refusals) < _SHOWN_REFUSALS:
+                refusals.append(f"{outcome.letter.id}: {outcome.message} ({outcome.code})")
             progress.advance(task)
     if json:
-        print_json(dict(counts))
-    else:
-        err.print(", ".join(f"{number} {name}" for name, number in counts.items()) or "There is nothing to send again.")
+        print_json(dict(counts) | {f"not replayable ({name})": number for name, number in left.items()})
+        return
+    for refusal in refusals:
+        err.print(refusal, markup=False, highlight=False, soft_wrap=True)
+    for name, number in left.items():
+        err.print(f"{number} not replayable ({name}): {_LEFT[name]}", highlight=False, soft_wrap=True)
+    err.print(", ".join(f"{number} {name}" for name, number in counts.items()) or "There is nothing to send again.")
+
+
+def _show(letter: dict[str, Any]) -> None:
+    """A few lines: what it is, why it was refused, and what there is of it."""
+    head = Text.assemble(
+        (f"{letter['received_at']}  ", "dim"),
+        (letter["code"], "bold red"),
+        f"  {letter['stage']}  {letter['project_id']}",
+    )
+    where = f"{letter['path']}: " if letter["path"] else ""
+    event = f"event {letter['event_id']}, " if letter["event_id"] else ""
+    fate = "replayed" if letter["is_replayed"] else "" if letter["is_replayable"] else "not replayable"
+    facts = f"{event}{letter['format']}, {letter['payload_bytes']} bytes, letter {letter['id']}"
+    out.print(head, soft_wrap=True)
+    out.print(Text(f"    {where}{letter['message']}"), soft_wrap=True)
+    out.print(Text(f"    {facts}{', ' if fate else ''}{fate}", "dim"), soft_wrap=True)
 
 
 def _seconds(since: datetime | None) -> str:
     return "0" if since is None else str(int(since.replace(tzinfo=UTC).timestamp()))
 
 
-def _select(settings: Settings, sql: str, **parameters: str) -> list[dict[str, Any]]:
+def _select(settings: Settings, sql: str, parameters: dict[str, str]) -> list[dict[str, Any]]:
     with analyst.query(settings, sql, "JSON", parameters) as answer:
         rows: list[dict[str, Any]] = orjson.loads(answer.read())["data"]
         return rows

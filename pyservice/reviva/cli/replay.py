@@ -17,6 +17,9 @@ from reviva.errors import RevivaError
 from reviva.store.client import StoreClient
 from reviva.store.connect import connect_writer
 
+# Its time is taken as it says, and refused again it does not become a second letter.
+_AS_LETTER = "?history=1&replay=1"
+_TIMEOUT_S = 30.0
 _OK, _UNAUTHORIZED, _TOO_MANY, _SERVER_ERROR = 200, 401, 429, 500
 _MARK_EVERY = 200
 
@@ -39,29 +42,29 @@ class Letter:
         """From a row of ``dead_letters``, whose payload is in base64."""
         return cls(row["id"], row["project_id"], row["format"], base64.b64decode(row["payload"]))
 
-    @property
-    def is_segment(self) -> bool:
-        """Whether it came in Segment's format."""
-        return self.format.partition("/")[0] == "segment"
-
     def request(self) -> tuple[str, str, bytes]:
-        """Path, content type and body that send it as history: its time is taken as it says."""
+        """Path, content type and body that send it again."""
         if self.format == "proto":
-            return "/v1/events?history=1", "application/x-protobuf", _protobuf_batch(self.payload)
+            return "/v1/events", "application/x-protobuf", _protobuf_batch(self.payload)
         if self.format == "segment":
-            return "/v1/batch?history=1", "application/json", b'{"batch":[' + self.payload + b"]}"
-        if self.is_segment:  # a single call, of which the path told the kind
-            return f"/v1/{self.format.removeprefix('segment/')}?history=1", "application/json", self.payload
-        return "/v1/events?history=1", "application/json", b'{"events":[' + self.payload + b"]}"
+            return "/v1/batch", "application/json", b'{"batch":[' + self.payload + b"]}"
+        if self.format.startswith("segment/"):  # a single call, of which the path told the kind
+            return f"/v1/{self.format.removeprefix('segment/')}", "application/json", self.payload
+        return "/v1/events", "application/json", b'{"events":[' + self.payload + b"]}"
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a letter; ``code`` says why it was refused again."""
+    """What became of a letter; one that was refused again has a ``code``, and a ``message`` that says why."""
 
     letter: Letter
-    is_accepted: bool
     code: str = ""
+    message: str = ""
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether it is an event now."""
+        return not self.code
 
 
 def replay_all(settings: Settings, letters: Iterable[Letter], key: str | None) -> Iterator[Outcome]:
@@ -86,13 +89,13 @@ def replay_all(settings: Settings, letters: Iterable[Letter], key: str | None) -
 class _Gateway:
     def __init__(self, settings: Settings, key: str) -> None:
         self._address = settings.http
-        self._connection = HTTPConnection(settings.http.client_host, settings.http.port)
+        self._connection = HTTPConnection(settings.http.client_host, settings.http.port, timeout=_TIMEOUT_S)
         self._headers = {"authorization": f"Bearer {key}"}
 
     def send(self, letter: Letter) -> Outcome:
         path, content_type, body = letter.request()
         try:
-            self._connection.request("POST", path, body, self._headers | {"content-type": content_type})
+            self._connection.request("POST", path + _AS_LETTER, body, self._headers | {"content-type": content_type})
             response = self._connection.getresponse()
             answer = response.read()
         except (OSError, HTTPException) as error:
@@ -104,14 +107,13 @@ def _outcome(letter: Letter, status: int, answer: bytes) -> Outcome:
     if status >= _SERVER_ERROR or status in (_UNAUTHORIZED, _TOO_MANY):
         raise ReplayError(f"the gateway answers {status}: {answer.decode(errors='replace')[:500]}")
     if status != _OK:
-        return Outcome(letter, is_accepted=False, code=str(orjson.loads(answer)["error"]["code"]))
-    if letter.is_segment:  # its answer does not tell; what is refused again is a new dead letter
-        return Outcome(letter, is_accepted=True)
+        refusal = orjson.loads(answer)["error"]
+        return Outcome(letter, refusal["code"], refusal["message"])
     if letter.format == "proto":
-        codes = [rejection.code for rejection in IngestResponse.FromString(answer).rejections]
+        told = [(rejection.code, rejection.message) for rejection in IngestResponse.FromString(answer).rejections]
     else:
-        codes = [rejection["code"] for rejection in orjson.loads(answer).get("rejections", [])]
-    return Outcome(letter, is_accepted=not codes, code="".join(codes))
+        told = [(rejection["code"], rejection["message"]) for rejection in orjson.loads(answer)["rejections"]]
+    return Outcome(letter, *told[0]) if told else Outcome(letter)
 
 
 def _mark(store: StoreClient, outcomes: list[Outcome]) -> None:

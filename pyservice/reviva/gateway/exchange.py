@@ -18,7 +18,6 @@ from reviva.telemetry import logger
 _JSON = (b"content-type", b"application/json")
 _PROTOBUF = (b"content-type", b"application/x-protobuf")
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")
-_SEGMENT_OK = b'{"success":true}'
 _TOO_LARGE = 413
 
 log = logger(__name__)
@@ -170,6 +169,4 @@ class Exchange:
 
 
 def _success(form: Format, intaken: Intaken) -> tuple[tuple[bytes, bytes], bytes]:
-    if form == "segment":
-        return _JSON, _SEGMENT_OK
     return _PROTOBUF if form == "proto" else _JSON, intaken.response(form)

@@ -61,6 +61,7 @@ class Head:
             user_agent=headers.get(b"user-agent", b"").decode("utf-8", "replace"),
             gpc=headers.get(b"sec-gpc") == b"1",
             history=is_set(query.get(b"history")) or is_set(headers.get(b"x-reviva-history")),
+            replay=is_set(query.get(b"replay")),
         )
         return Request(body, form, origin, path.event_kind)
 

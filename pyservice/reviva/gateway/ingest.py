@@ -126,15 +126,21 @@ class Ingest:
         self._keep(intaken, request, then)
 
     def _keep(self, intaken: Intaken, request: Request, then: Then) -> None:
+        if request.origin.replay and not intaken.accepted:
+            then(intaken, None)
+        else:
+            self._append(intaken, then)
+        self._metrics.count_request(request.form, len(request.body), intaken)
+        if intaken.accepted and self._live.is_wanted(intaken.project_id):
+            self._live.publish(intaken.project_id, intaken.accepted, intaken.live_json)
+
+    def _append(self, intaken: Intaken, then: Then) -> None:
         try:
             self._journal.append(intaken, partial(then, intaken))
         except JournalFullError:
             raise journal_full() from None
         except OSError:
             raise journal_failed() from None
-        self._metrics.count_request(request.form, len(request.body), intaken)
-        if intaken.accepted and self._live.is_wanted(intaken.project_id):
-            self._live.publish(intaken.project_id, intaken.accepted, intaken.live_json)
 
 
 def _is_quick(request: Request) -> bool:

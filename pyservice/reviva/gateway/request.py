@@ -24,6 +24,8 @@ class Origin(NamedTuple):
     user_agent: str = ""
     gpc: bool = False
     history: bool = False
+    replay: bool = False
+    """Whether its events are dead letters: where none is accepted now, they do not become letters again."""
 
 
 class Request(NamedTuple):

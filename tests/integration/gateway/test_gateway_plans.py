@@ -70,7 +70,7 @@ def test_segment_clients_meet_the_same_plan(server: Server, database: Engine) ->
     set_plan(server, database, "enforce")
     before = server.metric("events_total", code="plan_violation")
     call = {"type": "track", "event": "Booking Start", "anonymousId": "a", "properties": {"price": -1}}
-    assert server.http.post("/v1/batch", json={"batch": [call]}).json() == {"success": True}
+    assert server.http.post("/v1/batch", json={"batch": [call]}).json()["success"]
     assert server.metric("events_total", code="plan_violation") == before + 1
 
 
