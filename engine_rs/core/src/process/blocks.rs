@@ -1,56 +1,19 @@
 //! What a batch becomes: rows for four tables, as ClickHouse Native blocks.
 
 use super::derived::Derived;
+use super::letters::{self, Letter};
 use super::pool::Shared;
 use super::processor::session_id;
 use super::session_changes::Span;
-use super::visitor::{Changes, Visitor, split_page};
-use crate::block::tables::{
-    DeadLetter, DeadLetters, DerivedEvent, DerivedEvents, SessionChange, SessionChanges,
-};
+use super::stats::Stats;
+use super::visitor::split_page;
+use crate::block::tables::{DerivedEvent, DerivedEvents, SessionChange, SessionChanges};
 use crate::block::{Assigned, EventsBlock};
-use crate::event::{Event, Text};
-use crate::event_json;
+use crate::event::Event;
 use crate::journal::Batch;
-use crate::record::{self, Rejected};
-use crate::varint;
 use crate::verdict::Code;
-use hashbrown::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
-
-/// Counts of what happened in a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[allow(missing_docs)]
-pub struct Stats {
-    pub events: u64,
-    pub duplicates: u64,
-    pub collisions: u64,
-    pub late: u64,
-    pub rejected: u64,
-    pub violations: u64,
-    pub unreadable: u64,
-    pub session_changes: u64,
-    pub derived: u64,
-}
-
-impl Stats {
-    /// The counts by name.
-    #[must_use]
-    pub fn named(&self) -> [(&'static str, u64); 9] {
-        [
-            ("events", self.events),
-            ("duplicates", self.duplicates),
-            ("collisions", self.collisions),
-            ("late", self.late),
-            ("rejected", self.rejected),
-            ("violations", self.violations),
-            ("unreadable", self.unreadable),
-            ("session_changes", self.session_changes),
-            ("derived", self.derived),
-        ]
-    }
-}
 
 /// A table that the processor writes, in the order in which to insert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,249 +55,37 @@ impl Table {
 /// A batch's rows. The batch is kept, so that any range of rows can be made into a block of its own.
 #[derive(Debug)]
 pub struct Blocks {
-    batch: Arc<Batch>,
-    events: Vec<u8>,
-    placed: Vec<Assigned>,
-    changes: Vec<Change>,
-    conclusions: Vec<Conclusion>,
-    letters: Vec<Letter>,
-    number: u64,
+    pub(super) batch: Arc<Batch>,
+    pub(super) events: Vec<u8>,
+    pub(super) placed: Vec<Assigned>,
+    pub(super) changes: Vec<Change>,
+    pub(super) conclusions: Vec<Conclusion>,
+    pub(super) letters: Vec<Letter>,
+    pub(super) number: u64,
     /// Counts of what happened.
     pub stats: Stats,
 }
 
+/// A row of `session_changes`.
 #[derive(Debug)]
-struct Change {
-    project: Shared,
-    visitor: u128,
-    issued_ms: i64,
-    span: Span,
-    stands: bool,
+pub(super) struct Change {
+    pub(super) project: Shared,
+    pub(super) visitor: u128,
+    pub(super) issued_ms: i64,
+    pub(super) span: Span,
+    pub(super) stands: bool,
 }
 
+/// A row of `derived_events`.
 #[derive(Debug)]
-struct Conclusion {
-    project: Shared,
-    visitor: u128,
-    identity: Box<[u8]>,
-    anonymous: bool,
-    session_id: u128,
-    derived: Derived,
-    stands: bool,
-}
-
-#[derive(Debug)]
-struct Letter {
-    rejected: [Vec<u8>; 7],
-    received_at_ms: i64,
-    stage: &'static str,
-    position: (u32, u64),
-}
-
-/// Collects a batch's rows.
-pub struct Collector {
-    events: EventsBlock,
-    placed: Vec<Assigned>,
-    changes: Latest<(u128, i64, i64), Change>,
-    conclusions: Latest<u128, Conclusion>,
-    letters: Vec<Letter>,
-    number: u64,
-    stats: Stats,
-}
-
-/// Values in the order in which their keys came first, each as it was last.
-struct Latest<K, V> {
-    index: HashMap<K, usize>,
-    values: Vec<V>,
-}
-
-impl<K: Eq + std::hash::Hash, V> Latest<K, V> {
-    fn new() -> Self {
-        Self {
-            index: HashMap::new(),
-            values: Vec::new(),
-        }
-    }
-
-    fn put(&mut self, key: K, value: V) {
-        let next = self.values.len();
-        let index = *self.index.entry(key).or_insert(next);
-        if index == next {
-            self.values.push(value);
-        } else {
-            self.values[index] = value;
-        }
-    }
-}
-
-impl Collector {
-    /// `events`: an empty block whose buffers are to be used again.
-    pub(super) fn new(number: u64, events: EventsBlock) -> Self {
-        Self {
-            events,
-            placed: Vec::new(),
-            changes: Latest::new(),
-            conclusions: Latest::new(),
-            letters: Vec::new(),
-            number,
-            stats: Stats::default(),
-        }
-    }
-
-    #[inline]
-    pub(super) fn event(&mut self, event: &Event<'_>, assigned: Assigned) {
-        self.events.push(event, &assigned);
-        self.stats.events += 1;
-        self.stats.late += u64::from(assigned.late);
-        if !event.violation.is_empty() {
-            self.violation(event, (assigned.lane, assigned.offset));
-        }
-        self.placed.push(assigned);
-    }
-
-    /// Tells how an event that is kept all the same breaks its tracking plan.
-    #[cold]
-    fn violation(&mut self, event: &Event<'_>, position: (u32, u64)) {
-        self.stats.violations += 1;
-        let mut run = event.violation;
-        let told = Rejected {
-            received_at_ms: event.received_at_ms,
-            project_id: event.text(Text::ProjectId),
-            event_id: event.text(Text::EventId),
-            code: Code::PlanViolation.name().as_bytes(),
-            path: varint::take_bytes(&mut run).unwrap_or_default(),
-            message: varint::take_bytes(&mut run).unwrap_or_default(),
-            ..Rejected::default()
-        };
-        self.letters.push(Letter::new(&told, "report", position));
-    }
-
-    pub(super) fn duplicate(&mut self) {
-        self.stats.duplicates += 1;
-    }
-
-    pub(super) fn collision(&mut self, event: &Event<'_>, position: (u32, u64)) {
-        self.stats.collisions += 1;
-        let message = "another event with this id and another content was kept before";
-        self.letters.push(letter_of(
-            event,
-            Code::IdCollision,
-            message,
-            "processor",
-            position,
-        ));
-    }
-
-    pub(super) fn rejected(&mut self, rejected: &Rejected<'_>, position: (u32, u64)) {
-        self.stats.rejected += 1;
-        self.letters.push(Letter::new(rejected, "intake", position));
-    }
-
-    pub(super) fn unreadable(&mut self, payload: &[u8], now_ms: i64, position: (u32, u64)) {
-        self.stats.unreadable += 1;
-        let rejected = Rejected {
-            received_at_ms: now_ms,
-            code: Code::UnreadableRecord.name().as_bytes(),
-            message:
-                b"the journal holds a record that this version cannot read; a newer version may",
-            format: b"record",
-            payload,
-            ..Rejected::default()
-        };
-        self.letters
-            .push(Letter::new(&rejected, "processor", position));
-    }
-
-    /// The rows, and the emptied block.
-    pub(super) fn finish(mut self, batch: Arc<Batch>) -> (Blocks, EventsBlock) {
-        self.stats.session_changes = self.changes.values.len() as u64;
-        self.stats.derived = self.conclusions.values.len() as u64;
-        let blocks = Blocks {
-            batch,
-            events: self.events.finish(),
-            placed: self.placed,
-            changes: self.changes.values,
-            conclusions: self.conclusions.values,
-            letters: self.letters,
-            number: self.number,
-            stats: self.stats,
-        };
-        (blocks, self.events)
-    }
-}
-
-impl Changes for Collector {
-    fn session(&mut self, visitor: &Visitor, issued_ms: i64, span: Span, stands: bool) {
-        let change = Change {
-            project: visitor.project.clone(),
-            visitor: visitor.key,
-            issued_ms,
-            span,
-            stands,
-        };
-        self.changes
-            .put((visitor.key, issued_ms, span.from_ms), change);
-    }
-
-    fn derived(&mut self, visitor: &Visitor, derived: Derived, stands: bool) {
-        let timeline = visitor.timeline();
-        let start_ms = derived.session_start_ms.or_else(|| {
-            let index = timeline.session_at(derived.timestamp_ms)?;
-            Some(timeline.sessions()[index].start_ms)
-        });
-        let conclusion = Conclusion {
-            project: visitor.project.clone(),
-            visitor: visitor.key,
-            identity: visitor.identity.clone(),
-            anonymous: visitor.anonymous,
-            session_id: start_ms.map_or(0, |start_ms| session_id(visitor.key, start_ms)),
-            derived,
-            stands,
-        };
-        self.conclusions.put(conclusion.derived.id, conclusion);
-    }
-}
-
-fn letter_of(
-    event: &Event<'_>,
-    code: Code,
-    message: &str,
-    stage: &'static str,
-    position: (u32, u64),
-) -> Letter {
-    let mut payload = Vec::new();
-    event_json::write(event, &mut payload);
-    let rejected = Rejected {
-        received_at_ms: event.received_at_ms,
-        project_id: event.text(Text::ProjectId),
-        event_id: event.text(Text::EventId),
-        code: code.name().as_bytes(),
-        path: b"",
-        message: message.as_bytes(),
-        format: b"json",
-        payload: &payload,
-    };
-    Letter::new(&rejected, stage, position)
-}
-
-impl Letter {
-    fn new(rejected: &Rejected<'_>, stage: &'static str, position: (u32, u64)) -> Self {
-        let texts = [
-            rejected.project_id,
-            rejected.event_id,
-            rejected.code,
-            rejected.path,
-            rejected.message,
-            rejected.format,
-            rejected.payload,
-        ];
-        Self {
-            rejected: texts.map(<[u8]>::to_vec),
-            received_at_ms: rejected.received_at_ms,
-            stage,
-            position,
-        }
-    }
+pub(super) struct Conclusion {
+    pub(super) project: Shared,
+    pub(super) visitor: u128,
+    pub(super) identity: Box<[u8]>,
+    pub(super) anonymous: bool,
+    pub(super) session_id: u128,
+    pub(super) derived: Derived,
+    pub(super) stands: bool,
 }
 
 impl Blocks {
@@ -369,7 +120,7 @@ impl Blocks {
     pub fn slice(&self, table: Table, range: Range<usize>) -> Vec<u8> {
         let range = range.start.min(self.rows(table))..range.end.min(self.rows(table));
         match table {
-            Table::DeadLetters => letters_block(&self.letters[range]),
+            Table::DeadLetters => letters::block(&self.letters[range]),
             Table::SessionChanges => self.changes_block(&self.changes[range]),
             Table::DerivedEvents => self.conclusions_block(&self.conclusions[range]),
             Table::Events => self.events_slice(range),
@@ -389,10 +140,10 @@ impl Blocks {
         for &row in rows.iter().filter(|&&row| row < self.placed.len()) {
             self.each_event(row..row + 1, |event, assigned| {
                 let position = (assigned.lane, assigned.offset);
-                letters.push(letter_of(event, code, message, "store", position));
+                letters.push(Letter::of(event, code, message, "store", position));
             });
         }
-        letters_block(&letters)
+        letters::block(&letters)
     }
 
     /// Goes through the batch again for the events of these rows. Only after a refused insert, so speed does not matter.
@@ -485,33 +236,4 @@ impl Blocks {
         }
         rows.finish()
     }
-}
-
-fn letters_block(letters: &[Letter]) -> Vec<u8> {
-    let mut rows = DeadLetters::default();
-    for letter in letters {
-        let [project_id, event_id, code, path, message, format, payload] = &letter.rejected;
-        let (lane, offset) = letter.position;
-        rows.push(&DeadLetter {
-            project_id,
-            dead_letter_id: record::hash128(&[
-                b"dead letter",
-                &lane.to_le_bytes(),
-                &offset.to_le_bytes(),
-                code,
-                payload,
-            ]),
-            received_at: letter.received_at_ms,
-            stage: letter.stage.as_bytes(),
-            code,
-            path,
-            message,
-            event_id,
-            format,
-            payload,
-            journal_lane: lane,
-            journal_offset: offset,
-        });
-    }
-    rows.finish()
 }

@@ -10,14 +10,17 @@
 //! | [`session_changes`] | which session overtaken session ids stand for |
 //! | [`rage_clicks`], [`abandonment`] | conclusions: [`derived`] |
 //! | [`idle`] | sessions that end because time passes |
-//! | [`blocks`] | what a batch becomes |
+//! | [`collector`], [`letters`], [`stats`] | takes down what a batch becomes |
+//! | [`blocks`] | makes blocks for ClickHouse of that |
 //! | [`rebuild`], [`native_rows`] | the state again from the store |
 
 pub mod abandonment;
 pub mod blocks;
+mod collector;
 pub mod derived;
 pub mod idle;
 pub mod known_ids;
+mod letters;
 pub mod moments;
 pub mod native_rows;
 pub mod pool;
@@ -26,6 +29,7 @@ pub mod rage_clicks;
 pub mod rebuild;
 pub mod rules;
 pub mod session_changes;
+pub mod stats;
 pub mod timeline;
 pub mod visitor;
 pub mod visitors;
@@ -33,8 +37,9 @@ pub mod visitors;
 #[cfg(test)]
 mod tests;
 
-pub use blocks::{Blocks, Stats};
+pub use blocks::Blocks;
 pub use known_ids::Budget;
 pub use processor::Processor;
 pub use rebuild::RebuildError;
 pub use rules::{RuleBook, Rules, RulesError};
+pub use stats::Stats;

@@ -1,6 +1,7 @@
 //! One batch through everything, in the order of the journal.
 
-use super::blocks::{Blocks, Collector};
+use super::blocks::Blocks;
+use super::collector::Collector;
 use super::idle::IdleQueue;
 use super::known_ids::{Budget, Known, KnownIds};
 use super::pool::Pool;
