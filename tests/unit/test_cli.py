@@ -2,19 +2,21 @@
 
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from reviva import control
 from reviva.cli.app import app
 
 
@@ -24,12 +26,14 @@ class Canned:
     def __init__(self) -> None:
         self.answers: dict[str, tuple[int, dict[str, str], bytes]] = {}
         self.asked: list[tuple[str, dict[str, str], bytes]] = []
+        self.on_asked: Callable[[], object] = lambda: None
         canned = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 canned.asked.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+                canned.on_asked()
                 status, headers, answer = next(
                     answer for path, answer in canned.answers.items() if self.path.startswith(path)
                 )
@@ -232,6 +236,24 @@ def test_tail_shows_events_as_they_come(reviva, canned: Canned):
     assert canned.asked[0][1]["authorization"] == "Bearer rk_1"
     as_json = reviva("tail", "--key", "rk_1", "--json", "--limit", 1, "--http", canned.address)
     assert [json.loads(line) for line in as_json.stdout.splitlines()] == events[:1]
+
+
+def test_a_command_that_is_terminated_leaves_no_key(canned: Canned, tmp_path: Path):
+    canned.answers["/v1/live"] = (200, {"content-type": "text/event-stream"}, b"")
+    watching, ended = Event(), Event()
+    canned.on_asked = lambda: (watching.set(), ended.wait(30))
+    command = [sys.executable, "-m", "reviva", "tail", "--http", canned.address, "--data-dir", tmp_path]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        assert watching.wait(30)
+        process.terminate()
+        assert process.wait(30) == 128 + signal.SIGTERM
+    ended.set()
+    database = control.connect(f"sqlite:///{tmp_path}/control.db")
+    [key] = control.list_keys(database)
+    database.dispose()
+    assert key.revoked_at_ms
+    assert key.expires_at_ms
+    assert 0 < key.expires_at_ms - key.created_at_ms <= 86_400_000
 
 
 def test_tail_tells_why_it_is_refused(reviva, canned: Canned):

@@ -1,3 +1,4 @@
+import time
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,22 @@ def test_a_revoked_key_is_no_longer_live(database: Engine, named_by: str) -> Non
     assert len(control.list_keys(database)) == 2
     with pytest.raises(ControlError, match="no good key"):
         control.revoke_key(database, which)
+
+
+def test_a_key_that_has_expired_is_no_longer_live(database: Engine) -> None:
+    now_ms = time.time_ns() // 1_000_000
+    control.create_key(database, "demo", expires_at_ms=now_ms)
+    good = control.create_key(database, "demo", expires_at_ms=now_ms + 60_000)
+    assert control.live_keys(database)[1] == [good.record]
+
+
+def test_a_database_of_an_earlier_version_gets_the_columns_that_it_lacks(database: Engine) -> None:
+    made = control.create_key(database, "demo")
+    with database.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE api_keys DROP COLUMN expires_at_ms")
+    again = control.connect(str(database.url))
+    assert control.live_keys(again)[1] == [made.record]
+    again.dispose()
 
 
 def test_every_change_raises_the_version(database: Engine) -> None:

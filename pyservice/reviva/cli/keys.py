@@ -60,10 +60,10 @@ def list_all(project: Project = None, json: Json = False, config_file: Config = 
     if json:
         print_json([asdict(key) for key in keys])
         return
-    table = Table("id", "project", "key", "name", "limit, events/s", "made", "revoked")
+    table = Table("id", "project", "key", "name", "limit, events/s", "made", "revoked", "expires")
     for key in keys:
         limit = "default" if key.events_per_s is None else "none" if not key.events_per_s else f"{key.events_per_s:g}"
-        times = (_time(key.created_at_ms), _time(key.revoked_at_ms))
+        times = (_time(key.created_at_ms), _time(key.revoked_at_ms), _time(key.expires_at_ms))
         table.add_row(
             str(key.id),
             key.project_id,

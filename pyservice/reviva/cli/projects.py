@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _UNTIL_KNOWN_S = 1.0
 """Every gateway process looks for new keys twice a second."""
+_LONGEST_S = 86_400.0
 
 
 @contextmanager
@@ -46,11 +47,15 @@ def project_of(settings: Settings, key: str) -> str | None:
 
 @contextmanager
 def temporary_key(settings: Settings, project: str, purpose: str) -> Iterator[str]:
-    """Makes a key of ``project`` that all gateways know, and revokes it in the end."""
+    """Makes a key of ``project`` that all gateways know, and revokes it in the end.
+
+    Where there is no end, as with ``kill -9``, it is good for a day.
+    """
     from reviva.control import create_key, revoke_key
 
     with control_database(settings) as database:
-        new = create_key(database, project, f"{purpose}, revoked when it ends")
+        expires_at_ms = int((time.time() + _LONGEST_S) * 1000)
+        new = create_key(database, project, f"{purpose}, revoked when it ends", expires_at_ms=expires_at_ms)
         try:
             time.sleep(_UNTIL_KNOWN_S)
             yield new.key

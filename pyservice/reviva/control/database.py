@@ -3,9 +3,9 @@
 from sqlite3 import Connection as SqliteConnection
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, insert, make_url, select
+from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, inspect, make_url, select
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
 from reviva.control.tables import metadata, versions
 from reviva.errors import ConfigError
@@ -15,7 +15,7 @@ _SCHEMA_LOCK = 0x72657669
 
 
 def connect(url: str) -> Engine:
-    """Opens the database of an SQLAlchemy ``url`` and makes what tables it lacks.
+    """Opens the database of an SQLAlchemy ``url`` and makes what tables and columns it lacks.
 
     Raises :class:`ConfigError` for a URL that means nothing, and SQLAlchemy's errors where the server is away.
     """
@@ -44,7 +44,17 @@ def _make_tables(connection: Connection) -> None:
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_SCHEMA_LOCK})")
     for table in metadata.sorted_tables:
         connection.execute(CreateTable(table, if_not_exists=True))
+        _add_columns(connection, table)
         for index in table.indexes:
             connection.execute(CreateIndex(index, if_not_exists=True))
     if connection.scalar(select(versions.c.version)) is None:
         connection.execute(insert(versions).values(id=1, version=0))
+
+
+def _add_columns(connection: Connection, table: Table) -> None:
+    """Those that a table of an earlier version lacks; all that were ever added may be null."""
+    there = {column["name"] for column in inspect(connection).get_columns(table.name)}
+    for column in table.columns:
+        if column.name not in there:
+            definition = CreateColumn(column).compile(dialect=connection.dialect)
+            connection.exec_driver_sql(f"ALTER TABLE {table.name} ADD COLUMN {definition}")

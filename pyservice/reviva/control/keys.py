@@ -3,7 +3,7 @@
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, Row, insert, or_, select, update
+from sqlalchemy import Engine, Row, and_, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from reviva._engine import hash_key
@@ -30,6 +30,8 @@ class ApiKey:
     """Events at once; ``None``: the settings' default."""
     created_at_ms: int
     revoked_at_ms: int | None
+    expires_at_ms: int | None
+    """From when on it is not good any more; ``None``: it does not expire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ def create_key(
     events_per_s: float | None = None,
     burst_events: int | None = None,
     key: str | None = None,
+    expires_at_ms: int | None = None,
 ) -> NewKey:
     """Makes a key for a project, and the project where it is new.
 
@@ -68,6 +71,7 @@ def create_key(
         "events_per_s": events_per_s,
         "burst_events": burst_events,
         "created_at_ms": now_ms(),
+        "expires_at_ms": expires_at_ms,
     }
     try:
         with engine.begin() as connection:
@@ -107,10 +111,12 @@ def revoke_key(engine: Engine, which: str) -> ApiKey:
 
 
 def live_keys(engine: Engine) -> tuple[int, list[ApiKey]]:
-    """The version of the database, and the keys that are good at it."""
+    """The version of the database, and the keys that are good at it now."""
+    expires = api_keys.c.expires_at_ms
+    good = and_(api_keys.c.revoked_at_ms.is_(None), or_(expires.is_(None), expires > now_ms()))
     with engine.connect() as connection:
         number: int = connection.scalar(select(versions.c.version)) or 0
-        rows = connection.execute(select(*api_keys.c).where(api_keys.c.revoked_at_ms.is_(None)))
+        rows = connection.execute(select(*api_keys.c).where(good))
         return number, [_api_key(row) for row in rows]
 
 

@@ -30,7 +30,8 @@ api_keys = Table(
     Column("events_per_s", Float, comment="null: as the settings say; 0: no limit"),
     Column("burst_events", Integer, comment="null: as the settings say"),
     Column("created_at_ms", BigInteger, nullable=False),
-    Column("revoked_at_ms", BigInteger, comment="null: the key is good"),
+    Column("revoked_at_ms", BigInteger, comment="null: it was not revoked"),
+    Column("expires_at_ms", BigInteger, comment="null: never"),
 )
 
 tracking_plans = Table(

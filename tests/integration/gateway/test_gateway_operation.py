@@ -127,6 +127,22 @@ def test_new_and_revoked_keys_are_noticed_within_a_second(data_dir: Path) -> Non
     assert server.stop() == 0
 
 
+def test_a_key_that_expires_is_refused_without_a_change(data_dir: Path) -> None:
+    server = start_gateway(data_dir)
+    database = control.connect(f"sqlite:///{data_dir / 'control.db'}")
+    made = control.create_key(database, "demo", expires_at_ms=time.time_ns() // 1_000_000 + 5_000)
+    database.dispose()
+    headers = {"authorization": f"Bearer {made.key}"}
+
+    def status() -> int:
+        return server.http.post("/v1/events", json=EVENT, headers=headers).status_code
+
+    wait_until(lambda: status() == 200, what="the keys")
+    wait_until(lambda: status() == 401, what="the end of the key")
+    assert server.http.post("/v1/events", json=EVENT).status_code == 200
+    assert server.stop() == 0
+
+
 def test_readiness_names_what_is_wrong(data_dir: Path) -> None:
     server = start_gateway(data_dir)
     assert server.http.get("/health/live").status_code == 200
