@@ -6,6 +6,7 @@ from pathlib import Path
 import orjson
 import swagger_ui_bundle
 from starlette.applications import Starlette
+from starlette.endpoints import HTTPEndpoint
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -23,7 +24,6 @@ _HERE = files(__package__)
 _OPENAPI = (_HERE / "openapi.json").read_bytes()
 _INDEX = (_HERE / "index.html").read_text("utf-8")
 _DOCS = (_HERE / "docs.html").read_text("utf-8")
-_NOT_POST = ["GET", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 class Site:
@@ -52,7 +52,7 @@ class Site:
             Route("/metrics", self._exposition),
             Route("/v1/live", self._watch),
             WebSocketRoute("/v1/live", self._watch_by_websocket),
-            *(Route(path, _takes_posts, methods=_NOT_POST) for path in ingest_paths()),
+            *(Route(path, _PostsOnly) for path in ingest_paths()),
             Route("/v1/projects/{write_key}/settings", _segment_settings),
             Route("/segment/v1/projects/{write_key}/settings", _segment_settings),
         ]
@@ -69,6 +69,13 @@ class Site:
 
     async def _watch_by_websocket(self, socket: WebSocket) -> None:
         await self._tail.websocket(socket)
+
+
+class _PostsOnly(HTTPEndpoint):
+    """A path that takes events: its POSTs never get here."""
+
+    async def method_not_allowed(self, request: Request) -> Response:
+        raise Refused(405, "method_not_allowed", f"{request.url.path} takes POST only")
 
 
 async def _index(_request: Request) -> Response:
@@ -102,10 +109,6 @@ async def _segment_settings(request: Request) -> Response:
         "autoInstrumentation": {},
     }
     return Response(orjson.dumps(settings), media_type="application/json", headers={"cache-control": "max-age=60"})
-
-
-async def _takes_posts(request: Request) -> Response:
-    raise Refused(405, "method_not_allowed", f"{request.url.path} takes POST only")
 
 
 async def _tell_refusal(_request: Request, refused: Exception) -> Response:

@@ -180,10 +180,11 @@ class TestRefused:
         answer = server.http.post("/v1/events", content=b"{}", headers={"content-encoding": "rot13"})
         assert (answer.status_code, answer.json()["error"]["code"]) == (415, "unsupported_encoding")
 
-    def test_another_method(self, server: Server) -> None:
-        answer = server.http.get("/v1/events")
+    @pytest.mark.parametrize("method", ["GET", "PUT", "OPTIONS", "PURGE"])
+    def test_another_method(self, server: Server, method: str) -> None:
+        answer = server.http.request(method, "/v1/events")
         assert (answer.status_code, answer.json()["error"]["code"]) == (405, "method_not_allowed")
-        assert "POST" in answer.headers["allow"]
+        assert answer.headers["allow"] == "POST, OPTIONS"
 
     def test_another_path(self, server: Server) -> None:
         answer = server.http.post("/v2/events")
