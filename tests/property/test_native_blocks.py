@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pytest
 from chdb.state.sqlitelike import Connection
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from reviva._engine import Intake, JournalReader, JournalWriter, Processor, RequestError
 
 ROOT = Path(__file__).parents[2]
 SELECT_JSON = "SELECT toJSONString(json) FROM {}"
@@ -163,3 +166,52 @@ def test_rows_with_thousands_of_paths_come_back(clickhouse: Connection, to_nativ
     rows = [{f"{row}.{path}": path for path in range(1_000)} for row in range(10)]
     expected = [{str(row): {str(path): path for path in range(1_000)}} for row in range(10)]
     assert inserted(clickhouse, "ours", "Native", to_native(rows)) == expected
+
+
+CORPUS = ROOT / "engine_rs/fuzz/corpus"
+SECTIONS = ("properties", "traits", "context")
+
+
+def journalled(journal: Path) -> list[dict[str, Json]]:
+    """Puts all that decodes of the fuzz corpus into a journal; returns the events as the live tail shows them."""
+    intake = Intake()
+    intake.set_keys({sha256(b"key").hexdigest(): "demo"})
+    writer = JournalWriter(str(journal), 0)
+    events = []
+    for wire_format in ("json", "ndjson", "segment", "proto"):
+        for body in sorted((CORPUS / wire_format).iterdir()):
+            try:
+                taken = intake.decode(body.read_bytes(), wire_format, now_ms=1_795_350_000_000, key="key")
+            except RequestError:
+                continue
+            writer.append(taken)
+            events += [json.loads(line) for line in taken.live_json(1 << 20).splitlines()]
+    writer.close()
+    return events
+
+
+def sections(clickhouse: Connection, source: str) -> dict[str, list[dict[str, Json]]]:
+    """By event id: the JSON columns, as ClickHouse has them."""
+    columns = ", ".join(f"toJSONString({name}) AS {name}" for name in SECTIONS)
+    query = f"SELECT event_id, {columns} FROM {source} SETTINGS {NO_GUESSES}"
+    rows = map(json.loads, clickhouse.query(query, "JSONEachRow").bytes().splitlines())
+    return {row["event_id"]: [json.loads(row[name]) for name in SECTIONS] for row in rows}
+
+
+def test_what_decoders_make_of_the_fuzz_corpus_is_what_clickhouse_reads(clickhouse: Connection, tmp_path: Path) -> None:
+    events = journalled(tmp_path / "journal")
+    batch = JournalReader(str(tmp_path / "journal"), {}).next_batch(
+        max_records=1 << 20, max_bytes=1 << 30, linger_ms=0, timeout_ms=0
+    )
+    assert batch
+    blocks = Processor("{}", clock_ms=0, batch_number=1).process(batch)
+    (tmp_path / "ours").write_bytes(blocks.block("events"))
+    ours = sections(clickhouse, f"file('{tmp_path}/ours', Native)")
+
+    # Of events with one id the first is stored.
+    texts = {event["event_id"]: event for event in reversed(events)}
+    (tmp_path / "theirs").write_bytes(lines(list(texts.values())))
+    structure = ", ".join(["event_id String", *(f"{name} {COLUMN}" for name in SECTIONS)])
+    theirs = sections(clickhouse, f"file('{tmp_path}/theirs', JSONEachRow, '{structure}')")
+    assert ours == theirs
+    assert len(ours) >= 15

@@ -32,6 +32,7 @@ use keys::Keys;
 use plans::PlansInForce;
 use run::{Run, Sender};
 use settle::Memory;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -210,13 +211,13 @@ impl Intake {
         let (sequence, batch) = if sender.request.sequenced {
             proto::unwrap_sequenced(body)?
         } else {
-            (0, body)
+            (0, Cow::Borrowed(body))
         };
         let envelope = Envelope {
             sequence,
-            ..proto::envelope(batch)?
+            ..proto::envelope(&batch)?
         };
-        Run::new(self, sender, &envelope)?.take(&mut ProtoEvents::new(batch), scratch)
+        Run::new(self, sender, &envelope)?.take(&mut ProtoEvents::new(&batch), scratch)
     }
 
     fn decode_lines(

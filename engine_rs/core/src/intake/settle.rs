@@ -161,7 +161,8 @@ impl Run<'_> {
         if event.text(Text::UserAgent).is_empty() {
             event.set(Text::UserAgent, self.sender.request.user_agent.as_bytes());
         }
-        if event.text(Text::LibraryName).is_empty() {
+        let library = [Text::LibraryName, Text::LibraryVersion];
+        if library.iter().all(|&text| event.text(text).is_empty()) {
             event.set(Text::LibraryName, self.envelope.library_name);
             event.set(Text::LibraryVersion, self.envelope.library_version);
         }

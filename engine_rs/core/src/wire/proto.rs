@@ -10,7 +10,9 @@ pub use tree::sections;
 use crate::verdict::{Code, RequestError};
 use crate::wire::draft::{Envelope, Target};
 use crate::wire::{Events, Found};
+use event::Timestamp;
 use reader::{Malformed, Reader, len, varint};
+use std::borrow::Cow;
 
 /// What stands around the events of a request.
 ///
@@ -21,17 +23,18 @@ pub fn envelope(batch: &[u8]) -> Result<Envelope<'_>, RequestError> {
 }
 
 fn read_envelope(batch: &[u8]) -> Result<Envelope<'_>, Malformed> {
-    let mut envelope = Envelope::default();
+    let (mut envelope, mut sent_at) = (Envelope::default(), None);
     let mut reader = Reader::new(batch);
     while let Some(tag) = reader.tag()? {
         match tag {
             EVENT => drop(reader.bytes()?),
-            SENT_AT => envelope.sent_at_ms = Some(event::timestamp_ms(reader.bytes()?)?),
+            SENT_AT => Timestamp::merge(&mut sent_at, &mut reader)?,
             HISTORY => envelope.history = reader.varint()? != 0,
             LIBRARY => read_library(reader.bytes()?, &mut envelope)?,
             other => reader.skip_unknown(other, 4)?,
         }
     }
+    envelope.sent_at_ms = Timestamp::ms(sent_at)?;
     Ok(envelope)
 }
 
@@ -54,20 +57,21 @@ const LIBRARY: u32 = len(4);
 const LIBRARY_NAME: u32 = len(1);
 const LIBRARY_VERSION: u32 = len(2);
 
-/// The sequence number and the batch of an `IngestStreamRequest`.
+/// The sequence number and the batch of an `IngestStreamRequest`; of a batch in several parts, these joined.
 ///
 /// # Errors
 /// `invalid_protobuf`.
-pub fn unwrap_sequenced(body: &[u8]) -> Result<(u64, &[u8]), RequestError> {
+pub fn unwrap_sequenced(body: &[u8]) -> Result<(u64, Cow<'_, [u8]>), RequestError> {
     const SEQUENCE: u32 = varint(1);
     const BATCH: u32 = len(2);
     let read = || {
-        let (mut sequence, mut batch) = (0, &[][..]);
+        let (mut sequence, mut batch) = (0, Cow::Borrowed(&[][..]));
         let mut reader = Reader::new(body);
         while let Some(tag) = reader.tag()? {
             match tag {
                 SEQUENCE => sequence = reader.varint()?,
-                BATCH => batch = reader.bytes()?,
+                BATCH if batch.is_empty() => batch = Cow::Borrowed(reader.bytes()?),
+                BATCH => batch.to_mut().extend_from_slice(reader.bytes()?),
                 other => reader.skip_unknown(other, 2)?,
             }
         }

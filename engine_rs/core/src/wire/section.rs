@@ -74,7 +74,7 @@ impl Sections {
 pub struct Section {
     /// The entries.
     pub out: Vec<u8>,
-    /// The dotted path of the object that is being written, from the section's own root on.
+    /// The path of the object that is being written, from the section's own root on, with a dot behind each key.
     path: Vec<u8>,
     /// Where in `path` the innermost object inside an array begins.
     base: usize,
@@ -92,12 +92,8 @@ impl Section {
     #[inline]
     pub fn put_key(&mut self, key: &[u8]) {
         let prefix = &self.path[self.base..];
-        if prefix.is_empty() {
-            return varint::put_bytes(&mut self.out, key);
-        }
-        varint::put(&mut self.out, (prefix.len() + 1 + key.len()) as u64);
+        varint::put(&mut self.out, (prefix.len() + key.len()) as u64);
         self.out.extend_from_slice(prefix);
-        self.out.push(b'.');
         self.out.extend_from_slice(key);
     }
 
@@ -110,10 +106,8 @@ impl Section {
             path: self.path.len(),
             base: self.base,
         };
-        if self.path.len() > self.base {
-            self.path.push(b'.');
-        }
         self.path.extend_from_slice(key);
+        self.path.push(b'.');
         self.depth += 1;
         if self.depth >= limits.depth {
             return Err(self.too_deep(limits.depth));
@@ -156,7 +150,7 @@ impl Section {
         if self.out.len() > limits.event_bytes {
             return Err(Flaw::new(
                 Code::EventTooLarge,
-                &self.path,
+                self.shown_path(),
                 format!(
                     "with its nested keys written out it is larger than {} bytes",
                     limits.event_bytes
@@ -166,12 +160,17 @@ impl Section {
         Ok(())
     }
 
+    /// Where it is, cut to what people read.
+    fn shown_path(&self) -> &[u8] {
+        let path = self.path.strip_suffix(b".").unwrap_or(&self.path);
+        &path[..path.len().min(200)]
+    }
+
     #[cold]
     fn too_deep(&self, depth: usize) -> Box<Flaw> {
-        let shown = &self.path[..self.path.len().min(200)];
         Flaw::new(
             Code::TooDeep,
-            shown,
+            self.shown_path(),
             format!("objects and lists are nested deeper than {depth} levels"),
         )
     }
@@ -191,11 +190,10 @@ impl Section {
 
     #[cold]
     fn not_finite(&self, key: &[u8]) -> Box<Flaw> {
-        let path = [&self.path, key].join(b".".as_slice());
-        let path = path.strip_prefix(b".").unwrap_or(&path);
+        let path = [&self.path, key].concat();
         Flaw::new(
             Code::InvalidNumber,
-            path,
+            path.strip_suffix(b".").unwrap_or(&path),
             "the number is not finite, or beyond 64-bit floats",
         )
     }

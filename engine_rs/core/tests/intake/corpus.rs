@@ -28,6 +28,13 @@ fn every_input_of_the_decoders_gets_an_answer() {
 }
 
 #[test]
+fn every_plan_is_followed_or_told_of() {
+    for input in corpus("plan") {
+        fuzz::follow_plan(&input);
+    }
+}
+
+#[test]
 fn every_input_of_inflate_stays_under_the_limit() {
     for input in corpus("inflate") {
         fuzz::inflate_all(&input);

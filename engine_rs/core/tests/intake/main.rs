@@ -12,8 +12,7 @@ mod protobuf;
 mod support;
 
 #[path = "../support/intake_fuzz.rs"]
+#[allow(dead_code)]
 mod fuzz;
 
-#[path = "../support/proto.rs"]
-#[allow(dead_code)]
-mod proto;
+use fuzz::proto;

@@ -1,12 +1,11 @@
 //! Our protobuf reader against prost: what prost writes is read as it was meant, and what prost refuses is refused.
 
+use crate::fuzz::by_prost;
 use crate::proto::{self, Kind};
 use crate::support::{events, intake, records, request, take};
 use proptest::prelude::*;
 use prost::Message;
-use reviva_core::event::Text;
 use reviva_core::intake::{Options, Request};
-use reviva_core::value::{Entries, Value};
 use reviva_core::verdict::Code;
 use reviva_core::wire::Format;
 use std::collections::BTreeMap;
@@ -95,84 +94,12 @@ fn body(events: Vec<proto::Event>) -> Vec<u8> {
     .encode_to_vec()
 }
 
-/// What a section should hold: the leaves by dotted path, nulls and empty objects left out.
-fn leaves(map: &BTreeMap<String, proto::Value>, prefix: &str, out: &mut BTreeMap<String, Kind>) {
-    for (key, value) in map {
-        let path = if prefix.is_empty() {
-            key.clone()
-        } else {
-            format!("{prefix}.{key}")
-        };
-        match &value.kind {
-            None => {}
-            Some(Kind::Map(inner)) => leaves(&inner.fields, &path, out),
-            Some(kind) => drop(out.insert(path, kind.clone())),
-        }
-    }
-}
-
-fn assert_same(found: Value<'_>, expected: &Kind) {
-    match (found, expected) {
-        (Value::Bool(found), Kind::Bool(expected)) => assert_eq!(found, *expected),
-        (Value::Int(found), Kind::Int(expected)) => assert_eq!(found, *expected),
-        (Value::Int(found), Kind::Double(expected)) => assert_eq!(found as f64, *expected),
-        (Value::Float(found), Kind::Double(expected)) => assert_eq!(found, *expected),
-        (Value::Str(found), Kind::Text(expected)) => assert_eq!(found, expected.as_bytes()),
-        (Value::Array(found), Kind::List(expected)) => {
-            assert_eq!(found.len(), expected.values.len());
-            for (found, expected) in found.zip(&expected.values) {
-                match (&expected.kind, found) {
-                    (None, found) => assert_eq!(found, Value::Null),
-                    (Some(Kind::Map(map)), Value::Object(entries)) => {
-                        assert_entries(entries, &map.fields)
-                    }
-                    (Some(expected), found) => assert_same(found, expected),
-                }
-            }
-        }
-        (found, expected) => panic!("{found:?} is not {expected:?}"),
-    }
-}
-
-fn assert_entries(entries: Entries<'_>, map: &BTreeMap<String, proto::Value>) {
-    let mut expected = BTreeMap::new();
-    leaves(map, "", &mut expected);
-    assert_eq!(entries.count(), expected.len());
-    for (path, value) in entries {
-        assert_same(value, &expected[str::from_utf8(path).unwrap()]);
-    }
-}
-
 proptest! {
     #[test]
     fn what_prost_writes_is_read(sent in event()) {
         let taken = take(Format::Proto, body(vec![sent.clone()])).unwrap();
         prop_assert_eq!(&taken.rejections, &vec![]);
-        let events = events(&taken);
-        let event = &events[0];
-        for (text, expected) in [
-            (Text::UserId, &sent.user_id),
-            (Text::ClientSessionId, &sent.client_session_id),
-            (Text::GroupId, &sent.group_id),
-            (Text::PreviousId, &sent.previous_id),
-            (Text::PageTitle, &sent.page.as_ref().unwrap().title),
-            (Text::UtmSource, &sent.campaign.as_ref().unwrap().source),
-            (Text::UtmTerm, &sent.campaign.as_ref().unwrap().term),
-            (Text::Locale, &sent.client.as_ref().unwrap().locale),
-            (Text::Element, &sent.element.as_ref().unwrap().selector),
-            (Text::ElementText, &sent.element.as_ref().unwrap().text),
-        ] {
-            prop_assert_eq!(event.text(text), expected.as_bytes(), "{:?}", text);
-        }
-        let timestamp = sent.timestamp.unwrap();
-        prop_assert_eq!(event.timestamp_ms, timestamp.seconds * 1000 + i64::from(timestamp.nanos / 1_000_000));
-        let element = sent.element.unwrap();
-        prop_assert_eq!(event.click, element.x.zip(element.y));
-        prop_assert_eq!(event.revenue, sent.revenue);
-        prop_assert!(event.flags.gpc);
-        assert_entries(Entries::new(event.properties), &sent.properties);
-        assert_entries(Entries::new(event.traits), &sent.traits);
-        assert_entries(Entries::new(event.context), &sent.context);
+        by_prost::event(&sent.encode_to_vec()).unwrap().assert_is(&events(&taken)[0]);
     }
 
     #[test]

@@ -9,14 +9,66 @@ use std::path::Path;
 use std::time::Duration;
 
 const ACKNOWLEDGED: usize = 3;
+const SEGMENT: &str = "00000000000000000000.seg";
 
-/// Writes acknowledged records, takes `data[0]` bytes off the end of the file, puts the rest of `data` there, and opens the
-/// lane again. After an odd `data[1]` the durable mark is gone, as a power cut may leave it.
+/// What becomes of the lane's file, as the input says it: `cut`, `how`, where `how` says so `place` (two bytes) and `flip`,
+/// and the bytes that the file ends with.
+struct Damage<'d> {
+    /// Bytes that are taken off the end.
+    cut: usize,
+    /// The durable mark is gone, as a power cut may leave it.
+    forgets: bool,
+    /// Bits of one byte that are turned over, and where.
+    flip: Option<(usize, u8)>,
+    tail: &'d [u8],
+}
+
+impl<'d> Damage<'d> {
+    fn read(data: &'d [u8]) -> Option<Self> {
+        let (&[cut, how], mut tail) = data.split_first_chunk()?;
+        let mut flip = None;
+        if how & 2 != 0 {
+            let (&[high, low, bits], rest) = tail.split_first_chunk()?;
+            flip = Some((usize::from(u16::from_be_bytes([high, low])), bits));
+            tail = rest;
+        }
+        Some(Self {
+            cut: cut.into(),
+            forgets: how & 1 != 0,
+            flip: flip.filter(|(_, bits)| *bits != 0),
+            tail,
+        })
+    }
+
+    /// Damages the file; returns what it then holds.
+    fn be_done(&mut self, lane: &Path) -> Vec<u8> {
+        let file = lane.join(SEGMENT);
+        let mut bytes = fs::read(&file).expect("the segment");
+        bytes.truncate(bytes.len() - self.cut);
+        if let Some((place, bits)) = &mut self.flip {
+            *place %= bytes.len();
+            bytes[*place] ^= *bits;
+        }
+        bytes.extend_from_slice(self.tail);
+        fs::write(&file, &bytes).expect("a damaged segment");
+        if self.forgets {
+            fs::remove_file(lane.join("durable")).expect("the mark");
+        }
+        bytes
+    }
+
+    /// Nothing that was acknowledged is touched.
+    fn is_harmless(&self) -> bool {
+        self.cut == 0 && self.flip.is_none()
+    }
+}
+
+/// Writes acknowledged records, damages their file as `data` says and opens the lane again.
 ///
 /// # Panics
 /// Where the journal does not keep its word.
 pub fn recover(data: &[u8]) {
-    let (Some(&cut), Some(&forget)) = (data.first(), data.get(1)) else {
+    let Some(mut damage) = Damage::read(data) else {
         return;
     };
     let journal = tempfile::tempdir().expect("a temporary directory");
@@ -24,23 +76,24 @@ pub fn recover(data: &[u8]) {
     for record in 0..ACKNOWLEDGED {
         append(&open(journal).expect("an undamaged lane"), record);
     }
-    let file = journal.join("lane-0000/00000000000000000000.seg");
-    let mut bytes = fs::read(&file).expect("the segment");
-    bytes.truncate(bytes.len() - usize::from(cut));
-    bytes.extend_from_slice(&data[2..]);
-    fs::write(&file, &bytes).expect("a damaged segment");
-    if forget % 2 == 1 {
-        fs::remove_file(journal.join("lane-0000/durable")).expect("the mark");
-    }
+    let lane = journal.join("lane-0000");
+    let bytes = damage.be_done(&lane);
     match open(journal) {
-        Ok(writer) => expect_whole(journal, writer, cut == 0),
-        Err(JournalError::Corrupt { .. }) => {
-            assert_ne!(cut, 0, "garbage behind the end was taken for damage");
-            assert_eq!(
-                fs::read(&file).expect("the segment"),
-                bytes,
-                "a damaged file was changed"
+        Ok(writer) => {
+            let is_found = damage.flip.is_some() && !damage.forgets;
+            assert!(
+                !is_found,
+                "a turned bit of an acknowledged record was passed over"
             );
+            expect_whole(journal, writer, damage.is_harmless());
+        }
+        Err(JournalError::Corrupt { .. }) => {
+            assert!(
+                !damage.is_harmless(),
+                "garbage behind the end was taken for damage"
+            );
+            let left = fs::read(lane.join(SEGMENT)).expect("the segment");
+            assert_eq!(left, bytes, "a damaged file was changed");
         }
         Err(error) => panic!("{error}"),
     }

@@ -13,16 +13,23 @@ use crate::wire::draft::Target;
 /// # Errors
 /// What is wrong with it; the events beside it are not concerned.
 pub fn read<'e>(message: &'e [u8], target: &mut Target<'e, '_>) -> Result<(), Box<Flaw>> {
+    const TIMESTAMP: u32 = len(4);
     let mut reader = Reader::new(message);
+    let mut time = None;
     loop {
         let tag = match reader.tag() {
             Ok(Some(tag)) => tag,
-            Ok(None) => return Ok(()),
+            Ok(None) => break,
             Err(malformed) => return Err(malformed.into_flaw("")),
         };
-        take_field(tag, &mut reader, target)
-            .map_err(|malformed| malformed.into_flaw(field_name(tag >> 3)))?;
+        let taken = match tag {
+            TIMESTAMP => Timestamp::merge(&mut time, &mut reader),
+            _ => take_field(tag, &mut reader, target),
+        };
+        taken.map_err(|malformed| malformed.into_flaw(field_name(tag >> 3)))?;
     }
+    target.draft.timestamp_ms = Timestamp::ms(time).map_err(|flaw| flaw.below("timestamp"))?;
+    Ok(())
 }
 
 /// The message or map that flaws inside of field `number` are below of.
@@ -51,7 +58,6 @@ fn take_field<'e>(
     const EVENT_ID: u32 = len(1);
     const EVENT_TYPE: u32 = len(2);
     const EVENT_NAME: u32 = len(3);
-    const TIMESTAMP: u32 = len(4);
     const ANONYMOUS_ID: u32 = len(5);
     const USER_ID: u32 = len(6);
     const CLIENT_SESSION_ID: u32 = len(7);
@@ -78,7 +84,6 @@ fn take_field<'e>(
         EVENT_ID => event.set(Text::EventId, reader.text("event_id")?),
         EVENT_TYPE => draft.event_type = reader.text("event_type")?,
         EVENT_NAME => event.set(Text::EventName, reader.text("event_name")?),
-        TIMESTAMP => draft.timestamp_ms = Some(timestamp_ms(reader.bytes()?)?),
         ANONYMOUS_ID => event.set(Text::AnonymousId, reader.text("anonymous_id")?),
         USER_ID => event.set(Text::UserId, reader.text("user_id")?),
         CLIENT_SESSION_ID => {
@@ -111,30 +116,47 @@ fn finite(number: f64, path: &str) -> Result<f64, Box<Flaw>> {
     Err(Flaw::new(Code::InvalidNumber, path.as_bytes(), message))
 }
 
-/// Milliseconds of a `google.protobuf.Timestamp`; finer digits are cut off.
-pub fn timestamp_ms(message: &[u8]) -> Result<i64, Malformed> {
-    const SECONDS: u32 = varint(1);
-    const NANOS: u32 = varint(2);
-    let (mut seconds, mut nanos) = (0i64, 0i32);
-    let mut reader = Reader::new(message);
-    while let Some(tag) = reader.tag()? {
-        match tag {
-            SECONDS => seconds = reader.varint()? as i64,
-            NANOS => nanos = reader.varint()? as i32,
-            other => reader.skip_unknown(other, 2)?,
+/// A `google.protobuf.Timestamp`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Timestamp {
+    seconds: i64,
+    nanos: i32,
+}
+
+impl Timestamp {
+    /// Takes the message that is next, over what an earlier one said.
+    pub fn merge(time: &mut Option<Self>, reader: &mut Reader<'_>) -> Result<(), Malformed> {
+        const SECONDS: u32 = varint(1);
+        const NANOS: u32 = varint(2);
+        let time = time.get_or_insert_default();
+        let mut reader = Reader::new(reader.bytes()?);
+        while let Some(tag) = reader.tag()? {
+            match tag {
+                SECONDS => time.seconds = reader.varint()? as i64,
+                NANOS => time.nanos = reader.varint()? as i32,
+                other => reader.skip_unknown(other, 2)?,
+            }
         }
+        Ok(())
     }
-    // The range that protobuf gives it: the years 1 to 9999.
-    let is_valid = (-62_135_596_800..=253_402_300_799).contains(&seconds)
-        && (0..1_000_000_000).contains(&nanos);
-    if !is_valid {
-        return Err(Malformed::Flaw(Flaw::new(
-            Code::InvalidTimestamp,
-            b"",
-            "seconds should be in the years 1 to 9999, nanos from 0 to 999999999",
-        )));
+
+    /// Its milliseconds; finer digits are cut off.
+    pub fn ms(time: Option<Self>) -> Result<Option<i64>, Box<Flaw>> {
+        let Some(Self { seconds, nanos }) = time else {
+            return Ok(None);
+        };
+        // The range that protobuf gives it: the years 1 to 9999.
+        let is_valid = (-62_135_596_800..=253_402_300_799).contains(&seconds)
+            && (0..1_000_000_000).contains(&nanos);
+        if !is_valid {
+            return Err(Flaw::new(
+                Code::InvalidTimestamp,
+                b"",
+                "seconds should be in the years 1 to 9999, nanos from 0 to 999999999",
+            ));
+        }
+        Ok(Some(seconds * 1000 + i64::from(nanos / 1_000_000)))
     }
-    Ok(seconds * 1000 + i64::from(nanos / 1_000_000))
 }
 
 fn page<'e>(message: &'e [u8], target: &mut Target<'e, '_>) -> Result<(), Malformed> {
@@ -245,7 +267,7 @@ fn consent(message: &[u8], target: &mut Target<'_, '_>) -> Result<(), Malformed>
     while let Some(tag) = reader.tag()? {
         match tag {
             DECISION => {
-                event.consent = match reader.varint()? {
+                event.consent = match reader.varint()? as i32 {
                     1 => Consent::Granted,
                     2 => Consent::Denied,
                     _ => Consent::Unknown,

@@ -1,7 +1,7 @@
 //! `map<string, Value>` fields as trees, just as they were sent.
 
 use super::reader::{Malformed, Reader, len};
-use super::value::{Kind, read};
+use super::value::{Kind, read, split_any};
 use crate::verdict::Flaw;
 use crate::wire::tree::{owned, too_deep};
 use serde_json::{Map, Value as Json};
@@ -45,18 +45,8 @@ fn read_sections(
 }
 
 fn entry(message: &[u8], depth: usize) -> Result<(String, Json), Malformed> {
-    const KEY: u32 = len(1);
-    const VALUE: u32 = len(2);
-    let (mut key, mut value) = (String::new(), Json::Null);
-    let mut reader = Reader::new(message);
-    while let Some(tag) = reader.tag()? {
-        match tag {
-            KEY => key = owned(reader.text("a key")?),
-            VALUE => value = tree(reader.bytes()?, depth)?,
-            other => reader.skip_unknown(other, 2)?,
-        }
-    }
-    Ok((key, value))
+    let (key, value) = split_any(message)?;
+    Ok((owned(key), tree(value, depth)?))
 }
 
 fn tree(message: &[u8], depth: usize) -> Result<Json, Malformed> {

@@ -3,6 +3,7 @@
 use super::reader::{Malformed, Reader, fixed64, len, varint};
 use crate::text;
 use crate::value as out;
+use crate::verdict::{Code, Flaw};
 use crate::wire::draft::Limits;
 use crate::wire::section::Section;
 
@@ -19,6 +20,9 @@ pub enum Kind<'b> {
 }
 
 /// Of the fields of the oneof the last one counts.
+///
+/// # Errors
+/// Also where a list or map comes in parts, which readers of protobuf would have to join: no encoder writes that.
 #[inline]
 pub fn read(message: &[u8]) -> Result<Kind<'_>, Malformed> {
     const BOOL: u32 = varint(1);
@@ -31,6 +35,8 @@ pub fn read(message: &[u8]) -> Result<Kind<'_>, Malformed> {
     let mut reader = Reader::new(message);
     while let Some(tag) = reader.tag()? {
         kind = match tag {
+            LIST if matches!(kind, Kind::List(_)) => return Err(in_parts("a list")),
+            MAP if matches!(kind, Kind::Map(_)) => return Err(in_parts("a map")),
             BOOL => Kind::Bool(reader.varint()? != 0),
             INT => Kind::Int(reader.varint()? as i64),
             DOUBLE => Kind::Double(reader.double()?),
@@ -63,8 +69,14 @@ fn split(message: &[u8]) -> Option<(&[u8], &[u8])> {
     }
 }
 
-/// Key and value of any map entry; of each the last one counts.
-fn split_any(message: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
+#[cold]
+fn in_parts(what: &str) -> Malformed {
+    let message = format!("{what} stands in several parts; send it in one");
+    Malformed::Flaw(Flaw::new(Code::DuplicateKey, b"", message))
+}
+
+/// Key and value of any map entry; of the key the last one counts.
+pub fn split_any(message: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
     const KEY: u32 = KEY_TAG as u32;
     const VALUE: u32 = VALUE_TAG as u32;
     let (mut key, mut value) = (&[][..], &[][..]);
@@ -72,6 +84,7 @@ fn split_any(message: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
     while let Some(tag) = reader.tag()? {
         match tag {
             KEY => key = reader.text("a key")?,
+            VALUE if !value.is_empty() => return Err(in_parts("a value")),
             VALUE => value = reader.bytes()?,
             other => reader.skip_unknown(other, 2)?,
         }
