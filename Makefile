@@ -80,7 +80,7 @@ lock: ## resolve pyproject.toml again into requirements.lock, keeping what still
 
 # --- run -------------------------------------------------------------------------------------------------------------
 
-.PHONY: demo bench bench-engine faults fuzz
+.PHONY: demo bench bench-engine faults fuzz loom
 demo: setup ## a whole reviva under simulated traffic (LOG=/path/access.log imports that; CHECK=1 verifies and ends)
 	$(BIN)/reviva demo $(if $(LOG),--log $(LOG)) $(if $(CHECK),--check)
 bench: setup ## measure the whole way and every stage (ARGS=--quick, --json)
@@ -89,8 +89,10 @@ bench-engine: setup ## measure the calls of the Rust engine from Python
 	$(BIN)/pytest bench --override-ini addopts= --benchmark-only --benchmark-columns=min,median,ops
 faults: setup ## kill -9 of every role under load, FAULTS=500 times
 	REVIVA_FAULTS=$(FAULTS) $(BIN)/pytest tests/faults --timeout 0
-fuzz: ## run each fuzz target for SECONDS=60
+fuzz: ## run each fuzz target under AddressSanitizer for SECONDS=60
 	.ci/fuzz.sh $(SECONDS)
+loom: ## run the journal's signals through every order of their threads' steps
+	cargo test --locked --manifest-path engine_rs/loom/Cargo.toml
 
 # --- ship ------------------------------------------------------------------------------------------------------------
 

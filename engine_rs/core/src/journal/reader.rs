@@ -8,6 +8,7 @@ use super::segment;
 use super::signal::Bell;
 use std::collections::BTreeMap;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -86,21 +87,21 @@ impl JournalReader {
         }
         let mut batch = Batch::default();
         let mut deadline = after(limits.timeout);
-        loop {
-            let rings = self.bell.rings();
+        self.bell.watch(|| {
             let was_empty = batch.records() == 0;
             let is_full = self.fill(&mut batch, limits)?;
-            let is_empty = batch.records() == 0;
-            if was_empty && !is_empty {
+            if was_empty && batch.records() > 0 {
                 deadline = after(limits.linger);
             }
-            if is_full || self.woken.swap(false, Ordering::AcqRel) || Instant::now() >= deadline {
-                return Ok((!is_empty).then_some(batch));
-            }
-            self.bell
-                .wait(rings, deadline)
-                .map_err(JournalError::io("wait at the bell of", &self.directory))?;
-        }
+            let is_done =
+                is_full || self.woken.swap(false, Ordering::AcqRel) || Instant::now() >= deadline;
+            Ok(if is_done {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(deadline)
+            })
+        })?;
+        Ok((batch.records() > 0).then_some(batch))
     }
 
     /// Adds what is durable to `batch`; returns whether it is full.

@@ -1,12 +1,16 @@
-//! Words that processes share through a small mapped file. Beside a prefetch, the only unsafe code of this crate.
+//! Words that processes share through a small mapped file, and waiting for one of them to change. Beside a prefetch, the
+//! only unsafe code of this crate.
 
 #![allow(unsafe_code)]
 
 use memmap2::MmapRaw;
+use rustix::io::Errno;
+use rustix::thread::futex;
 use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, AtomicU64};
+use std::time::{Duration, Instant};
 
 const BYTES: u64 = 8;
 
@@ -41,5 +45,29 @@ impl SharedWords {
         let halves = self.0.as_mut_ptr().cast::<[AtomicU32; 2]>();
         // SAFETY: as in `whole`; a file is used either whole or in halves, never both ways.
         unsafe { &*halves }
+    }
+}
+
+/// Sleeps while `word` is `seen`: until somebody [wakes](wake) it, or until `deadline`, or for no reason.
+pub(super) fn wait(word: &AtomicU32, seen: u32, deadline: Instant) -> io::Result<()> {
+    let Some(left) = deadline.checked_duration_since(Instant::now()) else {
+        return Ok(());
+    };
+    match futex::wait(word, futex::Flags::empty(), seen, Some(&timespec(left))) {
+        Ok(()) | Err(Errno::AGAIN | Errno::TIMEDOUT | Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Wakes all that wait for `word`, in any process.
+pub(super) fn wake(word: &AtomicU32) {
+    // Has no way to fail: the address is mapped.
+    let _ = futex::wake(word, futex::Flags::empty(), i32::MAX as u32);
+}
+
+fn timespec(duration: Duration) -> futex::Timespec {
+    futex::Timespec {
+        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(duration.subsec_nanos()),
     }
 }

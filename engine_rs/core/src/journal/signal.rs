@@ -1,13 +1,11 @@
 //! How writers tell the reader, in another process, what it may read and that it should look.
 
 use super::error::JournalError;
-use super::shared::SharedWords;
-use rustix::io::Errno;
-use rustix::thread::futex;
-use std::io;
-use std::path::Path;
+use super::shared::{self, SharedWords};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// A lane's durable offset: every record before it has been fsynced.
 ///
@@ -33,57 +31,53 @@ impl DurableMark {
 }
 
 /// The journal's bell: readers sleep on a counter that every writer raises.
-pub(super) struct Bell(SharedWords);
+pub(super) struct Bell {
+    words: SharedWords,
+    path: PathBuf,
+}
 
 impl Bell {
     pub fn open(directory: &Path) -> Result<Self, JournalError> {
         let path = directory.join("bell");
-        SharedWords::open(&path)
-            .map(Self)
-            .map_err(JournalError::io("map", &path))
+        match SharedWords::open(&path) {
+            Ok(words) => Ok(Self { words, path }),
+            Err(cause) => Err(JournalError::io("map", &path)(cause)),
+        }
     }
 
-    /// How often it has rung. Read this first, then look for records, then [`wait`](Self::wait) with it: whatever is
-    /// published after the look has changed the count, so that no ring is missed.
-    pub fn rings(&self) -> u32 {
-        self.0.halves()[0].load(Ordering::Acquire)
-    }
-
-    /// Wakes all that wait.
+    /// Wakes all that wait. Whatever they should find must have been published before.
     pub fn ring(&self) {
-        let rings = &self.0.halves()[0];
+        let rings = &self.words.halves()[0];
         rings.fetch_add(1, Ordering::Release);
-        // Waking has no way to fail: the address is mapped.
-        let _ = futex::wake(rings, futex::Flags::empty(), i32::MAX as u32);
+        shared::wake(rings);
     }
 
-    /// Sleeps until it has rung more often than `seen` times, or until `deadline`, or for no reason.
-    pub fn wait(&self, seen: u32, deadline: Instant) -> io::Result<()> {
-        let Some(left) = deadline.checked_duration_since(Instant::now()) else {
-            return Ok(());
-        };
-        let rings = &self.0.halves()[0];
-        match futex::wait(rings, futex::Flags::empty(), seen, Some(&timespec(left))) {
-            Ok(()) | Err(Errno::AGAIN | Errno::TIMEDOUT | Errno::INTR) => Ok(()),
-            Err(error) => Err(error.into()),
+    /// Looks at once and after every ring, until a look breaks off with what it found. A look that finds nothing says how
+    /// long to wait for the next ring; then, or for no reason, it looks again.
+    pub fn watch<T>(
+        &self,
+        mut look: impl FnMut() -> Result<ControlFlow<T, Instant>, JournalError>,
+    ) -> Result<T, JournalError> {
+        let rings = &self.words.halves()[0];
+        loop {
+            // Read before the look: what is published after it changes the count, so that no ring is missed.
+            let seen = rings.load(Ordering::Acquire);
+            match look()? {
+                ControlFlow::Break(found) => return Ok(found),
+                ControlFlow::Continue(deadline) => shared::wait(rings, seen, deadline)
+                    .map_err(JournalError::io("wait at", &self.path))?,
+            }
         }
     }
 
     /// How many times a lane has been opened for writing; a change means that there may be a new one.
     pub fn openings(&self) -> u32 {
-        self.0.halves()[1].load(Ordering::Acquire)
+        self.words.halves()[1].load(Ordering::Acquire)
     }
 
     /// Tells readers that a lane is ready to be read.
     pub fn announce_lane(&self) {
-        self.0.halves()[1].fetch_add(1, Ordering::Release);
+        self.words.halves()[1].fetch_add(1, Ordering::Release);
         self.ring();
-    }
-}
-
-fn timespec(duration: Duration) -> futex::Timespec {
-    futex::Timespec {
-        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
-        tv_nsec: i64::from(duration.subsec_nanos()),
     }
 }
