@@ -22,7 +22,7 @@ pub enum Kind<'b> {
 /// Of the fields of the oneof the last one counts.
 ///
 /// # Errors
-/// Also where a list or map comes in parts, which readers of protobuf would have to join: no encoder writes that.
+/// Also where anything follows a list or map: readers of protobuf would have to join or to drop it, and no encoder writes that.
 #[inline]
 pub fn read(message: &[u8]) -> Result<Kind<'_>, Malformed> {
     const BOOL: u32 = varint(1);
@@ -31,12 +31,14 @@ pub fn read(message: &[u8]) -> Result<Kind<'_>, Malformed> {
     const TEXT: u32 = len(4);
     const LIST: u32 = len(5);
     const MAP: u32 = len(6);
+    const FIRST_UNKNOWN: u32 = varint(7);
     let mut kind = Kind::Null;
     let mut reader = Reader::new(message);
     while let Some(tag) = reader.tag()? {
         kind = match tag {
-            LIST if matches!(kind, Kind::List(_)) => return Err(in_parts("a list")),
-            MAP if matches!(kind, Kind::Map(_)) => return Err(in_parts("a map")),
+            ..FIRST_UNKNOWN if matches!(kind, Kind::List(_) | Kind::Map(_)) => {
+                return Err(in_parts());
+            }
             BOOL => Kind::Bool(reader.varint()? != 0),
             INT => Kind::Int(reader.varint()? as i64),
             DOUBLE => Kind::Double(reader.double()?),
@@ -70,8 +72,8 @@ fn split(message: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 #[cold]
-fn in_parts(what: &str) -> Malformed {
-    let message = format!("{what} stands in several parts; send it in one");
+fn in_parts() -> Malformed {
+    let message = "a value stands in several parts; send it in one";
     Malformed::Flaw(Flaw::new(Code::DuplicateKey, b"", message))
 }
 
@@ -84,7 +86,7 @@ pub fn split_any(message: &[u8]) -> Result<(&[u8], &[u8]), Malformed> {
     while let Some(tag) = reader.tag()? {
         match tag {
             KEY => key = reader.text("a key")?,
-            VALUE if !value.is_empty() => return Err(in_parts("a value")),
+            VALUE if !value.is_empty() => return Err(in_parts()),
             VALUE => value = reader.bytes()?,
             other => reader.skip_unknown(other, 2)?,
         }
