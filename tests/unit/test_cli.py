@@ -17,7 +17,11 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from reviva import control
+from reviva.cli import checks
 from reviva.cli.app import app
+from reviva.cli.finding import Finding
+from reviva.config import Settings
+from reviva.errors import RevivaError
 
 
 class Canned:
@@ -263,6 +267,23 @@ def test_tail_tells_why_it_is_refused(reviva, canned: Canned):
     assert result.stderr == "error: the gateway refuses: no project has this API key\n"
 
 
+def test_doctor_opens_the_geo_database_as_a_gateway_does(reviva, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    (tmp_path / "notes.txt").write_text("no MMDB file")
+    monkeypatch.setenv("REVIVA_GEO_DATABASE", str(tmp_path / "notes.txt"))
+    [finding] = [each for each in json.loads(reviva("doctor", "--json").stdout) if each["what"] == "geo database"]
+    assert finding["verdict"] == "bad"
+    assert "notes.txt" in finding["text"]
+
+
+def test_doctor_tells_each_finding_as_it_comes(reviva, monkeypatch: pytest.MonkeyPatch):
+    def hangs(_: Settings) -> Iterator[Finding]:
+        raise RevivaError("stopped")
+        yield
+
+    monkeypatch.setattr(checks, "CHECKS", (checks.geo_database, hangs))
+    assert "country, region and city stay empty" in reviva("doctor").stdout
+
+
 def test_doctor_says_what_is_wrong(reviva, tmp_path: Path):
     fresh = reviva("doctor", "--json", "--http", "127.0.0.1:0", "--grpc", "127.0.0.1:0", "--clickhouse", "127.0.0.1:0")
     findings = {finding["what"]: finding for finding in json.loads(fresh.stdout)}
@@ -281,7 +302,8 @@ def test_doctor_says_what_is_wrong(reviva, tmp_path: Path):
     assert broken.exit_code == 1
     for told in (
         "checkpoint.json is damaged",
-        "/nowhere.mmdb cannot be read",
+        "/nowhere.mmdb",
+        "or no gateway starts",
         "cannot be reached",
         "3 things are wrong",
     ):

@@ -11,7 +11,7 @@ import redis
 from sqlalchemy.exc import SQLAlchemyError
 
 from reviva import control
-from reviva._engine import EngineError, JournalReader
+from reviva._engine import EngineError, Intake, JournalReader
 from reviva.cli.finding import Finding, bad, good, warning
 from reviva.config import Settings
 from reviva.errors import RevivaError
@@ -94,14 +94,17 @@ def clock(settings: Settings) -> Iterator[Finding]:
 
 
 def geo_database(settings: Settings) -> Iterator[Finding]:
-    """Whether it can be read, where one is set."""
+    """Whether gateways can use it, where one is set."""
     path = settings.geo_database
     if path is None:
         yield good("geo database", "none is set: country, region and city stay empty")
-    elif os.access(path, os.R_OK):
-        yield good("geo database", str(path))
+        return
+    try:
+        Intake(geo_database=str(path))
+    except ValueError as error:
+        yield bad("geo database", f"{error}; set geo_database to an MMDB file, or no gateway starts")
     else:
-        yield bad("geo database", f"{path} cannot be read: set geo_database to an MMDB file")
+        yield good("geo database", str(path))
 
 
 def roles(settings: Settings) -> Iterator[Finding]:

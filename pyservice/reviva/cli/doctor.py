@@ -1,5 +1,6 @@
 """``reviva doctor``."""
 
+from collections.abc import Iterator
 from dataclasses import asdict
 
 import typer
@@ -10,8 +11,12 @@ from reviva.cli.console import out, print_json
 from reviva.cli.finding import Finding, Verdict, good
 from reviva.cli.options import ClickHouse, Config, DataDir, Grpc, Http, Json
 from reviva.cli.version import versions
+from reviva.config import Settings
 
 _MARKS = {Verdict.GOOD: "[green]✓[/]", Verdict.WARNING: "[yellow]![/]", Verdict.BAD: "[bold red]✗[/]"}
+
+_WHAT_WIDTH = 16
+_NOTHING = "\nNothing is wrong."
 
 
 def mount(app: typer.Typer) -> None:
@@ -28,26 +33,33 @@ def doctor(
     clickhouse: ClickHouse = None,
 ) -> None:
     """Looks for what is wrong with this installation and says it in words. Ends with code 1 where something is."""
-    from reviva.cli.checks import CHECKS
-
     settings = config.load(config=config_file, data_dir=data_dir, http=http, grpc=grpc, clickhouse=clickhouse)
-    findings = [good("versions", ", ".join(f"{name} {number}" for name, number in versions().items()))]
-    for check in CHECKS:
-        findings += check(settings)
+    findings = []
+    for finding in _findings(settings):
+        findings.append(finding)
+        if not json:
+            _print(finding)
+    wrong = sum(finding.verdict is Verdict.BAD for finding in findings)
     if json:
         print_json([asdict(finding) for finding in findings])
     else:
-        _print(findings)
-    if any(finding.verdict is Verdict.BAD for finding in findings):
+        out.print(f"\n[bold red]{wrong} thing{'s are' if wrong > 1 else ' is'} wrong.[/]" if wrong else _NOTHING)
+    if wrong:
         raise typer.Exit(1)
 
 
-def _print(findings: list[Finding]) -> None:
+def _findings(settings: Settings) -> Iterator[Finding]:
+    from reviva.cli.checks import CHECKS
+
+    yield good("versions", ", ".join(f"{name} {number}" for name, number in versions().items()))
+    for check in CHECKS:
+        yield from check(settings)
+
+
+def _print(finding: Finding) -> None:
+    """At once, so that a part that hangs is known by what stands before it."""
     table = Table.grid(padding=(0, 1))
-    for finding in findings:
-        table.add_row(_MARKS[finding.verdict], f"[bold]{finding.what}[/]", finding.text.replace("[", r"\["))
+    for width in (1, _WHAT_WIDTH, None):
+        table.add_column(width=width)
+    table.add_row(_MARKS[finding.verdict], f"[bold]{finding.what}[/]", finding.text.replace("[", r"\["))
     out.print(table)
-    wrong = sum(finding.verdict is Verdict.BAD for finding in findings)
-    out.print(
-        "\nNothing is wrong." if not wrong else f"\n[bold red]{wrong} thing{'s are' if wrong > 1 else ' is'} wrong.[/]"
-    )
