@@ -1,5 +1,6 @@
 """An imported log equals a computation over the file, and importing it again changes nothing."""
 
+import gzip
 import json
 import random
 import re
@@ -180,6 +181,22 @@ def test_a_log_that_has_grown(system: System, tmp_path: Path):
     assert stored(system, "grown").lines == compute(log).lines
 
 
+def test_a_file_that_was_cut_is_taken_as_far_as_it_goes(system: System, tmp_path: Path):
+    text = "\n".join(generated(2_000, seed=3)).encode()
+    whole, cut = tmp_path / "whole.gz", tmp_path / "cut.gz"
+    whole.write_bytes(gzip.compress(text))
+    cut.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    arguments = ("import", "access-log", str(cut), "--project", "cut")
+    with system.server.command(*arguments, stderr=subprocess.PIPE) as process:
+        told = " ".join(process.communicate(timeout=100)[1].decode().split())
+    assert process.returncode == 1
+    assert "is damaged after line" in told
+    before = stored(system, "cut").lines
+    assert before > 0
+    after = system.reviva("import", "access-log", whole, "--project", "cut")
+    assert (after["known"], after["damage"]) == (before, "")
+
+
 def test_ndjson(system: System, tmp_path: Path):
     file = tmp_path / "events.ndjson"
     events = [
@@ -188,9 +205,12 @@ def test_ndjson(system: System, tmp_path: Path):
     ]
     events[0]["event_id"] = "it's \\ own"
     rejected = {"event_type": "page_view", "timestamp": 1_700_000_000_000}
-    file.write_text("\n".join([*map(json.dumps, events), "[]", json.dumps(rejected)]))
+    doubled = '{"event_type": "page_view", "anonymous_id": "a", "properties": {"x": 1, "x": 2}}'
+    file.write_text("\n".join([*map(json.dumps, events), "[]", json.dumps(rejected), doubled]))
     first = system.reviva("import", "ndjson", file, "--project", "ndjson")
-    assert (first["events"], first["sent"], first["rejected"], first["malformed"]) == (51, 51, 1, 1)
+    assert (first["events"], first["sent"], first["rejected"], first["malformed"]) == (52, 52, 2, 1)
+    told = [(line["number"], line["code"]) for line in first["first_rejected"]]
+    assert told == [(52, "missing_identity"), (53, "duplicate_key")]
     again = system.reviva("import", "ndjson", file, "--project", "ndjson")
-    assert (again["known"], again["sent"], again["rejected"]) == (50, 1, 1)
+    assert (again["known"], again["sent"], again["rejected"]) == (50, 2, 2)
     assert stored(system, "ndjson").lines == 50

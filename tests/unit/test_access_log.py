@@ -1,11 +1,13 @@
 """Access logs become events line by line."""
 
 import gzip
+import json
 from pathlib import Path
 
 import pytest
 
-from reviva.imports.access_log import Malformed, Options, open_log, read
+from reviva.imports.access_log import Options, read
+from reviva.imports.lines import History, Malformed
 
 OPTIONS = Options(secret=b"test")
 COMBINED = (
@@ -16,7 +18,7 @@ COMMON = b'127.0.0.1 - frank [10/Oct/2000:13:55:36 -0700] "GET /apache_pb.gif HT
 
 
 def events(*lines: bytes, options: Options = OPTIONS):
-    return list(read(iter(lines), options))
+    return [line if isinstance(line, Malformed) else json.loads(line.event) for line in read(lines, options)]
 
 
 def test_a_combined_line():
@@ -83,8 +85,32 @@ def test_what_clients_send_instead_of_requests_is_kept():
 def test_gzip_is_noticed_whatever_the_name(tmp_path: Path):
     path = tmp_path / "access.log"
     path.write_bytes(gzip.compress(COMBINED + b"\n" + COMMON + b"\n"))
-    with open_log(path) as file:
-        assert len(list(read(file, OPTIONS))) == 2
+    with History(path) as history:
+        assert len(list(read(history, OPTIONS))) == 2
+        assert not history.damage
+
+
+@pytest.mark.parametrize("kind", ["cut", "flipped", "wrong sum", "wrong header"])
+def test_a_damaged_file_gives_what_stands_before_the_damage(tmp_path: Path, kind: str):
+    path = tmp_path / "access.log.gz"
+    text = b"".join(COMMON + b" %d\n" % number for number in range(2_000))
+    zipped = bytearray(gzip.compress(text))
+    match kind:
+        case "cut":
+            zipped = zipped[: len(zipped) // 2]
+        case "flipped":
+            zipped[len(zipped) // 2] ^= 0xFF
+        case "wrong sum":
+            zipped[-8] ^= 0xFF
+        case "wrong header":
+            zipped[2] = 7
+    path.write_bytes(zipped)
+    with History(path) as history:
+        lines = list(history)
+        assert f"{path} is damaged after line {len(lines):,} (" in history.damage
+    if kind in {"cut", "wrong sum"}:
+        assert lines == text.splitlines(keepends=True)[: len(lines)]
+        assert lines
 
 
 def test_a_site_makes_whole_urls():

@@ -1,5 +1,6 @@
 """Imports: what is asked, sent and waited for; and what the commands say when they cannot."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,8 @@ from typer.testing import CliRunner
 from reviva.cli import sending
 from reviva.cli.app import app
 from reviva.imports import ndjson
-from reviva.imports.access_log import Malformed
-from reviva.imports.run import Import
+from reviva.imports.lines import Line, Malformed
+from reviva.imports.run import Import, Rejected
 from reviva.imports.stored import _QUERY_BYTES, _parts
 
 
@@ -34,18 +35,21 @@ class Sender:
     def __init__(self) -> None:
         self.sent: list[str] = []
         self.flushes = 0
+        self._rejected: list[Rejected] = []
 
-    def send(self, event: dict[str, Any]) -> str:
-        self.sent.append(event["event_id"])
-        return event["event_id"]
+    def send(self, line: Line) -> None:
+        self.sent.append(line.event_id)
+        if line.event_id == "bad":
+            self._rejected.append(Rejected(line.number, "code", "", "why"))
 
-    def flush(self) -> set[str]:
+    def flush(self) -> list[Rejected]:
         self.flushes += 1
-        return {"bad"} & set(self.sent)
+        rejected, self._rejected = self._rejected, []
+        return rejected
 
 
-def events(*ids: str) -> list[dict[str, Any] | Malformed]:
-    return [{"event_id": event_id} for event_id in ids]
+def events(*ids: str) -> list[Line | Malformed]:
+    return [Line(number, event_id, b"{}") for number, event_id in enumerate(ids, 1)]
 
 
 def test_only_what_is_not_there_is_sent_and_waited_for():
@@ -56,6 +60,7 @@ def test_only_what_is_not_there_is_sent_and_waited_for():
     assert store.waited == ["a"]
     counts = run.counts
     assert (counts.events, counts.known, counts.sent, counts.rejected, counts.malformed) == (3, 1, 2, 1, 1)
+    assert [(line.number, line.code) for line in counts.first_rejected] == [(3, "code")]
     assert (sender.flushes, len(chunks)) == (1, 1)
 
 
@@ -88,9 +93,39 @@ def test_ids_are_asked_for_in_queries_that_are_not_too_long():
 
 def test_ndjson_lines_have_ids_of_their_own_or_of_their_text():
     lines = [b'{"event_id": "a"}', b'{"eventId": "b"}', b'{"x": 1}', b'{"x": 1}', b'{"x": 2}']
-    a, b, first, same, other = (event["event_id"] for event in ndjson.read(iter(lines)) if isinstance(event, dict))
+    read = [line for line in ndjson.read(lines) if isinstance(line, Line)]
+    a, b, first, same, other = (line.event_id for line in read)
     assert (a, b) == ("a", "b")
     assert first == same != other
+    assert [line.number for line in read] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"event_id":"a", "x":1, "x":2}',
+        b'{"event_id":"a","x":123456789012345678901234567890}',
+        b'{"event_id":7}',
+        b'{"event_id":"a","eventId":"b"}',
+        b"{ }",
+        b'{ "x":123456789012345678901234567890, "x":1 }',
+    ],
+)
+def test_ndjson_lines_are_sent_as_they_are(line: bytes):
+    [read] = ndjson.read([line + b"\r\n"])
+    assert isinstance(read, Line)
+    if b"event" in line:
+        assert read.event == line
+    else:
+        assert json.loads(read.event) == {"event_id": read.event_id} | json.loads(line)
+        assert read.event.endswith(line[1:].lstrip())
+
+
+@pytest.mark.parametrize("line", [b"[]", b"7", b'{"a"', b'{"event_id":null}', b'{"event_id":""}'])
+def test_ndjson_lines_that_are_no_events(line: bytes):
+    [read] = ndjson.read([line])
+    assert isinstance(read, Malformed)
+    assert read.number == 1
 
 
 def reviva(*arguments: object):
@@ -118,7 +153,8 @@ def test_a_missing_client_is_told_with_the_way_to_install_it(log: Path, monkeypa
     monkeypatch.setattr(sending, "find_spec", lambda _: None)
     result = reviva("import", "access-log", log)
     assert result.exit_code == 1
-    assert "pip install ./clients/python" in result.stderr
+    assert "pip install the reviva_client-*.whl" in result.stderr
+    assert "./clients/python of a clone" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from reviva_client.errors import (
     UndeliveredError,
     Violation,
 )
+from reviva_client.event import JsonEvent
 from reviva_client.retry import Retry
 from reviva_client.stats import Stats
 
@@ -23,6 +24,7 @@ __all__ = [
     "ClientClosedError",
     "ClientError",
     "InvalidEventError",
+    "JsonEvent",
     "QueueFullError",
     "RefusedError",
     "Rejection",

@@ -7,6 +7,7 @@ from typing import Any, Self
 from reviva_client.calls import Calls
 from reviva_client.encoder import encode
 from reviva_client.errors import ClientClosedError, QueueFullError
+from reviva_client.event import JsonEvent
 from reviva_client.options import Options
 from reviva_client.sender import Sender
 from reviva_client.stats import Stats
@@ -26,7 +27,7 @@ class AsyncClient(Options, Calls[Coroutine[Any, Any, str]]):
         self._sender: Sender | None = None
         self._is_closed = False
 
-    async def send(self, event: Mapping[str, Any]) -> str:
+    async def send(self, event: Mapping[str, Any] | JsonEvent) -> str:
         """Takes an event and returns its id; waits where the queue is full.
 
         Raises :class:`InvalidEventError`, :class:`QueueFullError`, :class:`ClientClosedError`, and

@@ -4,6 +4,8 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, Generic, TypeVar
 
+from reviva_client.event import JsonEvent
+
 Sent = TypeVar("Sent")
 
 
@@ -14,7 +16,7 @@ class Calls(Generic[Sent]):
     """
 
     @abstractmethod
-    def send(self, event: Mapping[str, Any]) -> Sent:
+    def send(self, event: Mapping[str, Any] | JsonEvent) -> Sent:
         """Takes an event in native form: the field names of ``proto/reviva/v1/event.proto``."""
 
     def track(self, event_type: str, **fields: Any) -> Sent:

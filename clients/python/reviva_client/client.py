@@ -12,6 +12,7 @@ from reviva_client.background import Background
 from reviva_client.calls import Calls
 from reviva_client.encoder import encode
 from reviva_client.errors import ClientClosedError, ClientError, QueueFullError
+from reviva_client.event import JsonEvent
 from reviva_client.options import Options
 from reviva_client.sender import Sender
 from reviva_client.stats import Stats
@@ -40,7 +41,7 @@ class Client(Options, Calls[str]):
         self._background: Background | None = None
         self._sender: Sender | None = None
 
-    def send(self, event: Mapping[str, Any]) -> str:
+    def send(self, event: Mapping[str, Any] | JsonEvent) -> str:
         """Takes an event and returns its id; waits where the queue is full.
 
         Raises :class:`InvalidEventError`, :class:`QueueFullError`, :class:`ClientClosedError`, and

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
+from reviva_client.event import JsonEvent
+
 LIBRARY_NAME = "reviva-client-python"
 
 
@@ -16,7 +18,7 @@ class Entry(NamedTuple):
 class Codec(Protocol):
     """Events and requests as bytes."""
 
-    def encode(self, fields: dict[str, Any]) -> bytes:
+    def encode(self, fields: dict[str, Any] | JsonEvent) -> bytes:
         """One event. Raises ``TypeError`` or ``ValueError`` where it cannot be encoded."""
 
     def decode(self, data: bytes) -> dict[str, Any]:

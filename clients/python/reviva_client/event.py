@@ -4,10 +4,19 @@ import os
 import time
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from reviva_client.context import with_context
 from reviva_client.errors import InvalidEventError
+
+
+class JsonEvent(NamedTuple):
+    """An event that is native JSON already, and is sent over HTTP just as it is: with no id, time or context added."""
+
+    event_id: str
+    """The client tells of the event by it."""
+    data: bytes
+    """One object, in UTF-8."""
 
 
 def stamped(event: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import orjson
 
 from reviva_client._version import __version__
 from reviva_client.codec import LIBRARY_NAME, Entry
+from reviva_client.event import JsonEvent
 
 _LIBRARY = orjson.dumps({"name": LIBRARY_NAME, "version": __version__})
 
@@ -14,9 +15,9 @@ _LIBRARY = orjson.dumps({"name": LIBRARY_NAME, "version": __version__})
 class JsonCodec:
     """An entry is a JSON object."""
 
-    def encode(self, fields: dict[str, Any]) -> bytes:
+    def encode(self, fields: dict[str, Any] | JsonEvent) -> bytes:
         """As :class:`Codec` says."""
-        return orjson.dumps(fields)
+        return fields.data if isinstance(fields, JsonEvent) else orjson.dumps(fields)
 
     def decode(self, data: bytes) -> dict[str, Any]:
         """As :class:`Codec` says."""

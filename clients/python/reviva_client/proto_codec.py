@@ -13,6 +13,7 @@ from reviva_client._pb.v1.event_pb2 import Consent, Event, Library, Value
 from reviva_client._pb.v1.ingest_pb2 import IngestRequest
 from reviva_client._version import __version__
 from reviva_client.codec import LIBRARY_NAME, Entry
+from reviva_client.event import JsonEvent
 
 _MAPS = ("properties", "traits", "context")
 _DECISIONS = {"granted": Consent.GRANTED, "denied": Consent.DENIED, "unknown": Consent.DECISION_UNSPECIFIED}
@@ -22,8 +23,10 @@ _INT64 = range(-(1 << 63), 1 << 63)
 class ProtoCodec:
     """An entry is field ``events`` of an IngestRequest, so that entries side by side are one."""
 
-    def encode(self, fields: dict[str, Any]) -> bytes:
+    def encode(self, fields: dict[str, Any] | JsonEvent) -> bytes:
         """As :class:`Codec` says."""
+        if isinstance(fields, JsonEvent):
+            raise TypeError("JSON is sent over HTTP, not over gRPC")
         data = Event(**_as_message(fields)).SerializeToString()
         return b"\x0a" + varint(len(data)) + data
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from reviva_client import AsyncClient, Client, ClientClosedError, InvalidEventError, context, fields_of_request
-from reviva_client.event import new_id, stamped
+from reviva_client.encoder import encode
+from reviva_client.event import JsonEvent, new_id, stamped
 from reviva_client.json_codec import JsonCodec
 from reviva_client.options import Options
 from reviva_client.proto_codec import ProtoCodec
@@ -78,6 +79,15 @@ def test_events_that_cannot_be_encoded_are_not_taken(url: str):
     client.close()
     with pytest.raises(ClientClosedError):
         client.track("page_view", anonymous_id="ann")
+
+
+def test_json_is_sent_as_it_is_and_over_http_alone():
+    event = JsonEvent("line 7", b'{"x":1, "x":123456789012345678901234567890}')
+    assert encode(event, JsonCodec(), 100) == ("line 7", event.data)
+    with pytest.raises(InvalidEventError, match="event line 7 has 43 bytes"):
+        encode(event, JsonCodec(), 10)
+    with pytest.raises(InvalidEventError, match="over HTTP"):
+        encode(event, ProtoCodec(), 100)
 
 
 def test_a_field_that_no_event_has_is_told_by_grpc_at_once():

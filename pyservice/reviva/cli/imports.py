@@ -1,10 +1,10 @@
 """``reviva import``: history from files, through the gateway."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
@@ -17,8 +17,9 @@ from reviva.cli.sending import Project, sending_key, url_of
 from reviva.config import Settings
 from reviva.errors import RevivaError, StoreError
 from reviva.imports import access_log, ndjson
-from reviva.imports.access_log import Malformed, VisitorBy
-from reviva.imports.run import Counts, Event, Import
+from reviva.imports.access_log import VisitorBy
+from reviva.imports.lines import History, Line, Malformed
+from reviva.imports.run import Counts, Import, Rejected
 from reviva.imports.stored import StoredEvents
 from reviva.secrets import visitor_secret
 
@@ -34,10 +35,11 @@ Check = Annotated[
 ]
 Wait = Annotated[bool, typer.Option("--wait/--no-wait", help="Return when all can be queried.")]
 
-_SHOWN_MALFORMED = 20
+_SHOWN_LINES = 20
 _LONGEST_LINE = 120
 _GIVE_UP_S = 120.0
 _BATCH_EVENTS = 1_000
+_LONGEST_EVENT = 16 << 20
 
 
 def mount(app: typer.Typer) -> None:
@@ -79,7 +81,7 @@ def import_ndjson(
     http: Http = None,
     clickhouse: ClickHouse = None,
 ) -> None:
-    """Imports events in the native JSON form, one a line. Importing them again changes nothing."""
+    """Imports events in the native JSON form, one a line, as they are. Importing them again changes nothing."""
     settings = config.load(config=config_file, data_dir=data_dir, http=http, clickhouse=clickhouse)
     _import(settings, file, ndjson.read, project, key, check, wait, json)
 
@@ -87,7 +89,7 @@ def import_ndjson(
 def _import(
     settings: Settings,
     file: Path,
-    read: Callable[[Iterator[bytes]], Iterator[Event | Malformed]],
+    read: Callable[[Iterable[bytes]], Iterator[Line | Malformed]],
     project: str | None,
     key: str | None,
     check: bool,
@@ -95,22 +97,22 @@ def _import(
     json: bool,
 ) -> None:
     with ExitStack() as stack:
+        history = stack.enter_context(History(file))
         good_key = stack.enter_context(sending_key(settings, key, project, "reviva import"))
         from reviva_client import ClientError
 
         stored = StoredEvents(settings, _project(settings, key, project)) if check else None
-        lines = stack.enter_context(access_log.open_log(file))
         progress = stack.enter_context(_progress(hidden=json))
         task = progress.add_task(file.name, total=file.stat().st_size)
         gateway = _Gateway(url_of(settings, "http"), good_key)
 
         def on_chunk() -> None:
-            progress.update(task, completed=_position(lines))
+            progress.update(task, completed=history.position())
 
         run = Import(gateway, stored, wait=wait, on_chunk=on_chunk)
         try:
             with gateway.client:
-                run.run(read(iter(lines)), _SHOWN_MALFORMED)
+                run.run(read(history), _SHOWN_LINES)
         except ClientError as error:
             raise RevivaError(f"the import stopped: {error}; started again, it goes on from there") from None
         except StoreError as error:
@@ -119,23 +121,36 @@ def _import(
             raise RevivaError(
                 f"{error}\nWhich events are there already cannot be known; --no-check sends all"
             ) from None
-    _report(run.counts, json=json)
-
-
-def _report(counts: Counts, *, json: bool) -> None:
     if json:
-        print_json(asdict(counts))
+        print_json(asdict(run.counts) | {"damage": history.damage})
     else:
-        for line in counts.first_malformed:
-            err.print(
-                f"line {line.number}: {line.reason}: {line.line[:_LONGEST_LINE]!r}", markup=False, highlight=False
-            )
-        if counts.malformed > len(counts.first_malformed):
-            err.print(f"… and {counts.malformed - len(counts.first_malformed):,} more malformed lines")
-        err.print(
-            f"{counts.events:,} events: {counts.sent:,} sent, {counts.known:,} were there already, "
-            f"{counts.rejected:,} rejected; {counts.malformed:,} malformed lines"
-        )
+        _report(run.counts)
+    _fail_where_incomplete(run.counts, history.damage)
+
+
+def _report(counts: Counts) -> None:
+    malformed = [f"{line.reason}: {line.line[:_LONGEST_LINE]!r}" for line in counts.first_malformed]
+    _list("malformed", counts.malformed, counts.first_malformed, malformed)
+    rejected = [
+        f"{line.code}{f' at {line.path}' if line.path else ''}: {line.message}" for line in counts.first_rejected
+    ]
+    _list("rejected", counts.rejected, counts.first_rejected, rejected)
+    err.print(
+        f"{counts.events:,} events: {counts.sent:,} sent, {counts.known:,} were there already, "
+        f"{counts.rejected:,} rejected; {counts.malformed:,} malformed lines"
+    )
+
+
+def _list(what: str, number: int, first: Sequence[Malformed | Rejected], reasons: Sequence[str]) -> None:
+    for line, reason in zip(first, reasons, strict=True):
+        err.print(f"line {line.number}: {reason}", markup=False, highlight=False, soft_wrap=True)
+    if number > len(first):
+        err.print(f"… and {number - len(first):,} more {what} lines")
+
+
+def _fail_where_incomplete(counts: Counts, damage: str) -> None:
+    if damage:
+        fail(damage)
     if counts.events == counts.rejected:
         fail("no line of the file is an event")
 
@@ -165,28 +180,32 @@ class _Gateway:
             # One batch after the other: a line that overtakes those of days before would make them late.
             concurrency=1,
             max_batch_events=_BATCH_EVENTS,
+            max_event_bytes=_LONGEST_EVENT,  # the gateway says which it does not take, and keeps them
             linger_s=1,
             retry=Retry(give_up_after_s=_GIVE_UP_S),
             on_rejected=self._note,
         )
-        self._rejected: set[str] = set()
+        self._rejected: list[Rejected] = []
         self._refused: list[Rejection] = []
 
-    def send(self, event: Event) -> str:
-        return self.client.send(event)
+    def send(self, line: Line) -> None:
+        from reviva_client import JsonEvent
 
-    def flush(self) -> set[str]:
+        self.client.send(JsonEvent(str(line.number), line.event))
+
+    def flush(self) -> list[Rejected]:
         from reviva_client import RefusedError
 
         self.client.flush()
         if self._refused:
             raise RefusedError(self._refused)
-        rejected, self._rejected = self._rejected, set()
+        rejected, self._rejected = self._rejected, []
         return rejected
 
     def _note(self, rejection: "Rejection") -> None:
         if rejection.is_kept:
-            self._rejected.add(rejection.event_id)
+            number = int(rejection.event_id)
+            self._rejected.append(Rejected(number, rejection.code, rejection.path, rejection.message))
         else:
             self._refused.append(rejection)
 
@@ -194,8 +213,3 @@ class _Gateway:
 def _progress(*, hidden: bool) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     return Progress(*columns, console=err, disable=hidden)
-
-
-def _position(lines: BinaryIO) -> int:
-    """How much of the file has been read, packed as it may be."""
-    return int((getattr(lines, "fileobj", None) or lines).tell())

@@ -13,6 +13,10 @@ from reviva.config import Address, Settings
 from reviva.errors import RevivaError
 
 _CONNECT_S = 5.0
+_HOW_TO_INSTALL = (
+    "pip install the reviva_client-*.whl that was built beside reviva's, "
+    "or ./clients/python of a clone of its repository"
+)
 
 Transport = Literal["http", "grpc"]
 Project = Annotated[
@@ -25,7 +29,7 @@ Project = Annotated[
 def sending_key(settings: Settings, key: str | None, project: str | None, purpose: str) -> Iterator[str]:
     """``key``, or one that is made for as long as this lasts. Says in a line what is missing for sending at all."""
     if find_spec("reviva_client") is None:
-        raise RevivaError(f"{purpose} sends by reviva-client, which is not installed: pip install ./clients/python")
+        raise RevivaError(f"{purpose} sends by reviva-client, which is not installed: {_HOW_TO_INSTALL}")
     _check_gateway(settings.http)
     if key:
         yield key

@@ -5,18 +5,20 @@ line and of how many equal lines stood before it in the file, so that importing 
 gives the same ids for the same lines.
 """
 
-import gzip
 import hmac
 import re
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
-from pathlib import Path
-from typing import Any, BinaryIO, Final, Literal, cast
+from typing import Any, Final, Literal
 
+import orjson
 import xxhash
+
+from reviva.imports.lines import Line, Malformed
+from reviva.imports.repetitions import Repetitions
 
 _QUOTED: Final = r"(?:[^\"\\]|\\.)*"
 _LINE: Final = re.compile(
@@ -31,19 +33,8 @@ _MONTHS: Final = {
         ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"), 1
     )
 }
-_GZIP_MAGIC: Final = b"\x1f\x8b"
 
 VisitorBy = Literal["address+agent", "address"]
-
-
-@dataclass(frozen=True, slots=True)
-class Malformed:
-    """A line that is not of the format."""
-
-    number: int
-    """From 1."""
-    line: str
-    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,33 +48,21 @@ class Options:
     visitor_by: VisitorBy = "address+agent"
 
 
-def open_log(path: Path) -> BinaryIO:
-    """Opens a log, unpacking gzip whatever the file is called."""
-    with path.open("rb") as file:
-        zipped = file.read(2) == _GZIP_MAGIC
-    return cast("BinaryIO", gzip.open(path)) if zipped else path.open("rb")
-
-
-def read(lines: Iterator[bytes], options: Options) -> Iterator[dict[str, Any] | Malformed]:
-    """An event in the native JSON form for each well-formed line, and what is wrong with each other one.
-
-    Empty lines are passed over.
-    """
-    seen: Counter[int] = Counter()
-    for number, raw in enumerate(lines, 1):
-        line = raw.rstrip(b"\r\n")
-        if not line:
-            continue
-        digest = xxhash.xxh3_128_intdigest(line)
-        occurrence = seen[digest]
-        try:
-            event = _event(line.decode("utf-8", "replace"), options)
-        except ValueError as error:
-            yield Malformed(number, line.decode("utf-8", "replace"), str(error))
-            continue
-        seen[digest] += 1
-        event["event_id"] = f"log-{digest:032x}-{occurrence}"
-        yield event
+def read(lines: Iterable[bytes], options: Options) -> Iterator[Line | Malformed]:
+    """An event for each well-formed line, and what is wrong with each other one. Empty lines are passed over."""
+    with closing(Repetitions()) as repetitions:
+        for number, raw in enumerate(lines, 1):
+            text = raw.rstrip(b"\r\n")
+            if not text:
+                continue
+            try:
+                event = _event(text.decode("utf-8", "replace"), options)
+            except ValueError as error:
+                yield Malformed(number, text.decode("utf-8", "replace"), str(error))
+                continue
+            digest = xxhash.xxh3_128_digest(text)
+            event["event_id"] = f"log-{digest.hex()}-{repetitions.count(digest)}"
+            yield Line(number, event["event_id"], orjson.dumps(event))
 
 
 def _event(line: str, options: Options) -> dict[str, Any]:

@@ -1,36 +1,39 @@
-"""Events in the native JSON form, one a line, as they are.
+"""Events in the native JSON form, one a line, sent as they stand there.
 
 An event that has no id gets one that is a hash of its line, so that importing it again gives the same one; equal lines
 are one event, as the gateway would have it too.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import orjson
 import xxhash
 
-from reviva.imports.access_log import Malformed
+from reviva.imports.lines import Line, Malformed
 
 
-def read(lines: Iterator[bytes]) -> Iterator[dict[str, Any] | Malformed]:
-    """The object of each line, and what is wrong with each line that is none. Empty lines are passed over."""
+def read(lines: Iterable[bytes]) -> Iterator[Line | Malformed]:
+    """Each line that is an object, and what is wrong with each other one. Empty lines are passed over."""
     for number, raw in enumerate(lines, 1):
-        line = raw.strip()
-        if not line:
+        text = raw.strip()
+        if not text:
             continue
         try:
-            event = orjson.loads(line)
-        except orjson.JSONDecodeError as error:
-            yield Malformed(number, line.decode("utf-8", "replace"), str(error))
-            continue
-        if isinstance(event, dict):
-            event["event_id"] = _id_of(event, line)
-            yield event
-        else:
-            yield Malformed(number, line.decode("utf-8", "replace"), "not a JSON object")
+            yield _line(number, text, orjson.loads(text))
+        except ValueError as error:
+            yield Malformed(number, text.decode("utf-8", "replace"), str(error))
 
 
-def _id_of(event: dict[str, Any], line: bytes) -> str:
-    given = event.pop("eventId", None) or event.get("event_id")
-    return str(given or f"line-{xxhash.xxh3_128_hexdigest(line)}")
+def _line(number: int, text: bytes, event: Any) -> Line:
+    if not isinstance(event, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004 — of the line, not of an argument
+    own_id = f"line-{xxhash.xxh3_128_hexdigest(text)}"
+    if not event.keys() & {"event_id", "eventId"}:
+        rest = text[1:].lstrip()
+        comma = b"" if rest == b"}" else b","
+        return Line(number, own_id, b'{"event_id":"%s"%s%s' % (own_id.encode(), comma, rest))
+    given = event.get("event_id", event.get("eventId"))
+    if given is None or given == "":
+        raise ValueError("its event_id is empty: fill it in, or leave it out")
+    return Line(number, given if isinstance(given, str) else own_id, text)  # the gateway refuses what is no text

@@ -4,25 +4,33 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Protocol
+from typing import Protocol
 
-from reviva.imports.access_log import Malformed
+from reviva.imports.lines import Line, Malformed
 from reviva.imports.stored import StoredEvents
 
 _CHUNK_EVENTS = 5_000
 _UNCONFIRMED_CHUNKS = 8
 
-Event = dict[str, Any]
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A line whose event the gateway put among the dead letters."""
+
+    number: int
+    code: str
+    path: str
+    message: str
 
 
 class Sender(Protocol):
     """What an import needs of a client."""
 
-    def send(self, event: Event) -> str:
+    def send(self, line: Line) -> None:
         """Takes an event."""
 
-    def flush(self) -> set[str]:
-        """Waits for the acknowledgements; returns the ids of events that became dead letters since the last call.
+    def flush(self) -> list[Rejected]:
+        """Waits for the acknowledgements; returns what became dead letters since the last call.
 
         Raises where a request was refused as a whole.
         """
@@ -41,6 +49,7 @@ class Counts:
     rejected: int = 0
     """Events that the gateway put among the dead letters."""
     first_malformed: list[Malformed] = field(default_factory=list)
+    first_rejected: list[Rejected] = field(default_factory=list)
 
 
 class Import:
@@ -57,16 +66,16 @@ class Import:
         self._unconfirmed: deque[list[str]] = deque()
         self.counts = Counts()
 
-    def run(self, lines: Iterable[Event | Malformed], shown_malformed: int) -> None:
-        """Takes what :mod:`reviva.imports` reads; keeps the first ``shown_malformed`` lines that are none."""
-        events = self._well_formed(lines, shown_malformed)
+    def run(self, lines: Iterable[Line | Malformed], shown: int) -> None:
+        """Takes what :mod:`reviva.imports` reads; keeps the first ``shown`` of the malformed and of the rejected."""
+        events = self._well_formed(lines, shown)
         while chunk := list(islice(events, _CHUNK_EVENTS)):
-            self._send(chunk)
+            self._send(chunk, shown)
             self._confirm(keep=_UNCONFIRMED_CHUNKS)
             self._on_chunk()
         self._confirm(keep=0)
 
-    def _well_formed(self, lines: Iterable[Event | Malformed], shown: int) -> Iterator[Event]:
+    def _well_formed(self, lines: Iterable[Line | Malformed], shown: int) -> Iterator[Line]:
         for line in lines:
             if isinstance(line, Malformed):
                 self.counts.malformed += 1
@@ -76,16 +85,19 @@ class Import:
                 self.counts.events += 1
                 yield line
 
-    def _send(self, chunk: list[Event]) -> None:
-        known = self._stored.among(event["event_id"] for event in chunk) if self._stored else set()
-        new = [event for event in chunk if event["event_id"] not in known]
-        for event in new:
-            self._sender.send(event)
+    def _send(self, chunk: list[Line], shown: int) -> None:
+        known = self._stored.among(line.event_id for line in chunk) if self._stored else set()
+        new = [line for line in chunk if line.event_id not in known]
+        for line in new:
+            self._sender.send(line)
         rejected = self._sender.flush()
-        self.counts.known += len(chunk) - len(new)
-        self.counts.sent += len(new)
-        self.counts.rejected += len(rejected)
-        self._unconfirmed.append([event["event_id"] for event in new if event["event_id"] not in rejected])
+        counts = self.counts
+        counts.known += len(chunk) - len(new)
+        counts.sent += len(new)
+        counts.rejected += len(rejected)
+        counts.first_rejected += rejected[: shown - len(counts.first_rejected)]
+        refused = {each.number for each in rejected}
+        self._unconfirmed.append([line.event_id for line in new if line.number not in refused])
 
     def _confirm(self, *, keep: int) -> None:
         """Waits for the oldest chunks, so that what has to be remembered stays small."""
