@@ -46,7 +46,7 @@ tests/node/node_modules/.package-lock.json: tests/node/package-lock.json
 # --- check -----------------------------------------------------------------------------------------------------------
 
 .PHONY: test lint lint-rust lint-python test-rust test-python instructions
-test: lint test-rust test-python instructions ## everything that CI runs: linters, types, generated code, all tests, instruction counts
+test: lint test-rust test-python wheel instructions ## everything that CI runs: linters, types, generated code, all tests, the wheels, instruction counts
 
 lint: lint-rust lint-python ## formatting, linters, types, stubs, the import law, generated code
 lint-rust:
@@ -97,7 +97,7 @@ loom: ## run the journal's signals through every order of their threads' steps
 # --- ship ------------------------------------------------------------------------------------------------------------
 
 .PHONY: wheel clean
-wheel: setup ## build dist/*.whl and try it in a fresh environment, away from the checkout
+wheel: setup ## build dist/*.whl, of reviva and its client, and try them in a fresh environment, away from the checkout
 	.ci/wheel.sh
 clean: ## remove all that was built
 	rm -rf .venv target dist build tests/node/node_modules pyservice/reviva/_engine*.so

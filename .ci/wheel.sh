@@ -1,18 +1,28 @@
 #!/usr/bin/env bash
-# Builds the wheel and tries it in a fresh environment, away from the checkout.
+# Builds the wheels of reviva and of its client, and tries them in a fresh environment, away from the checkout.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 
-rm -rf dist
+rm -rf dist clients/python/build
 PATH="$root/.venv/bin:$PATH" maturin build --release --locked --out dist
+.venv/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist clients/python
+.venv/bin/python .ci/wheel_check.py dist/*.whl
+
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-python3 -m venv "$scratch/venv"
-"$scratch/venv/bin/pip" install --quiet --no-deps dist/*.whl
-# The dependencies are those of .venv; reviva itself is the wheel's, for its own site-packages come first.
+.venv/bin/python -m venv --without-pip "$scratch/venv"
+pip() { "$root/.venv/bin/pip" --quiet --disable-pip-version-check --python "$scratch/venv/bin/python" "$@"; }
+pip install --no-deps dist/*.whl
+# The dependencies are those of .venv; reviva and its client are the wheels', for their own site-packages come first.
 "$root/.venv/bin/python" -c 'import site; print(site.getsitepackages()[0])' >"$scratch/dependencies"
 cp "$scratch/dependencies" "$("$scratch/venv/bin/python" -c 'import site; print(site.getsitepackages()[0])')/dependencies.pth"
 cd "$scratch"
-venv/bin/python "$root/.ci/wheel_check.py" "$root"
-venv/bin/reviva --help
+unset PYTHONPATH
+where=$(venv/bin/python -c 'import reviva, reviva_client; print(reviva.__file__, reviva_client.__file__)')
+if [[ $where == *"$root"* ]]; then
+	echo "the wheels are not what was imported: $where" >&2
+	exit 1
+fi
+pip check # each has the dependencies that it declares; tests/unit/test_packaging.py holds what it imports against them
+venv/bin/reviva demo --check

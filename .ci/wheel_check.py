@@ -1,20 +1,25 @@
-"""Fails where an installed reviva is not whole; takes the checkout that it must not come from."""
+"""Fails where a wheel lacks a file of its package, or holds one that is not of it."""
 
+import subprocess
 import sys
-from importlib.resources import files
-from pathlib import Path
+from pathlib import PurePosixPath
+from zipfile import ZipFile
 
-import reviva
-from reviva import _engine
-from reviva._pb.v1 import ingest_pb2
+SOURCES = {"reviva": "pyservice", "reviva_client": "clients/python"}
+"""Where a package's folder is."""
 
-package = Path(reviva.__file__).parent
-checkout = Path(sys.argv[1]).resolve()
-if checkout in package.resolve().parents:
-    sys.exit(f"reviva comes from the checkout, not from the wheel: {package}")
-for data in ("py.typed", "_engine.pyi", "store/migrations/0001_tables.sql"):
-    if not files(reviva).joinpath(data).is_file():
-        sys.exit(f"the wheel lacks {data}")
-if ingest_pb2.DESCRIPTOR.package != "reviva.v1" or reviva.__version__ != _engine.__version__:
-    sys.exit("the wheel's parts do not fit together")
-print(f"reviva {reviva.__version__} works from {package}")
+
+def files_of(package: str, source: str) -> set[str]:
+    """The files of a package that git does not ignore, as a wheel names them."""
+    command = ["git", "-C", source, "ls-files", "-z", "--cached", "--others", "--exclude-standard", package]
+    return set(filter(None, subprocess.run(command, check=True, capture_output=True, text=True).stdout.split("\0")))
+
+
+for wheel in sys.argv[1:]:
+    package = PurePosixPath(wheel).name.partition("-")[0]
+    with ZipFile(wheel) as file:
+        held = {name for name in file.namelist() if name.startswith(f"{package}/") and not name.endswith(".so")}
+    expected = files_of(package, SOURCES[package])
+    if held != expected:
+        sys.exit(f"{wheel} lacks {sorted(expected - held)} and holds {sorted(held - expected)} besides")
+    print(f"{wheel} is whole: {len(held)} files")
