@@ -4,9 +4,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
 
-rm -rf dist clients/python/build
+rm -rf dist
 PATH="$root/.venv/bin:$PATH" maturin build --release --locked --out dist
 .venv/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist clients/python
+rm -rf clients/python/build # or linters read it, and the next wheel holds what is there no more
 .venv/bin/python .ci/wheel_check.py dist/*.whl
 
 scratch=$(mktemp -d)
