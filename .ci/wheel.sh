@@ -3,6 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 root=$PWD
+unset PYTHONPATH
 
 rm -rf dist
 PATH="$root/.venv/bin:$PATH" maturin build --release --locked --out dist
@@ -19,7 +20,6 @@ pip install --no-deps dist/*.whl
 "$root/.venv/bin/python" -c 'import site; print(site.getsitepackages()[0])' >"$scratch/dependencies"
 cp "$scratch/dependencies" "$("$scratch/venv/bin/python" -c 'import site; print(site.getsitepackages()[0])')/dependencies.pth"
 cd "$scratch"
-unset PYTHONPATH
 where=$(venv/bin/python -c 'import reviva, reviva_client; print(reviva.__file__, reviva_client.__file__)')
 if [[ $where == *"$root"* ]]; then
 	echo "the wheels are not what was imported: $where" >&2
