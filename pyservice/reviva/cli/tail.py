@@ -44,7 +44,7 @@ def tail(
     data_dir: DataDir = None,
     http: Http = None,
 ) -> None:
-    """Shows a project's events as they arrive, until Ctrl-C."""
+    """Shows a project's events as they arrive, until Ctrl-C; where no key is given, for a day at most."""
     settings = config.load(config=config_file, data_dir=data_dir, http=http)
     with suppress(KeyboardInterrupt), ExitStack() as stack:
         good_key = key or stack.enter_context(temporary_key(settings, project, "reviva tail"))
