@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -181,6 +182,18 @@ def test_wrong_settings_end_with_one_line(reviva):
     result = reviva("keys", "list")
     assert result.exit_code == 1
     assert result.stderr == "error: there is no setting 'gateway'; did you mean 'gateways'?\n"
+
+
+def test_a_store_that_does_not_answer_is_told_of(reviva, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("reviva.store.analyst._BEYOND_LIMIT_S", 0.1)
+    monkeypatch.setattr("reviva.cli.checks._STORE_TIMEOUT_S", 0.1)
+    monkeypatch.setenv("REVIVA_ANALYST__MAX_EXECUTION_S", "0.1")
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        address = f"127.0.0.1:{deaf.getsockname()[1]}"
+        asked = reviva("query", "SELECT 1", "--clickhouse", address)
+        assert asked.exit_code != 0
+        assert "did not answer within 0.2 s" in asked.output
+        assert "did not answer within 0.1 s" in reviva("doctor", "--clickhouse", address).stdout
 
 
 def test_a_query_is_shown_as_a_table(reviva, canned: Canned):

@@ -24,6 +24,7 @@ from reviva.store.migrate import migrations
 
 _GIB = 1 << 30
 _LEAST_FREE_BYTES = 100 << 20
+_STORE_TIMEOUT_S = 5.0
 _SLOW_FSYNC_MS = 25.0
 _FSYNC_TRIES = 20
 _NOT_BEFORE_S = 1_767_225_600
@@ -251,9 +252,10 @@ CHECKS: tuple[Check, ...] = (
 
 
 def _ask_store(settings: Settings) -> tuple[str, set[str]]:
-    with analyst.query(settings, "SELECT version() AS version", "JSON") as answer:
+    with analyst.query(settings, "SELECT version() AS version", "JSON", timeout_s=_STORE_TIMEOUT_S) as answer:
         version: str = orjson.loads(answer.read())["data"][0]["version"]
-    with analyst.query(settings, "SELECT name FROM schema_migrations FINAL", "JSON") as answer:
+    names = "SELECT name FROM schema_migrations FINAL"
+    with analyst.query(settings, names, "JSON", timeout_s=_STORE_TIMEOUT_S) as answer:
         return version, {row["name"] for row in orjson.loads(answer.read())["data"]}
 
 
