@@ -215,7 +215,8 @@ class Settings(BaseSettings):
         description="of the embedded ClickHouse's user writer; none: one is made and kept in the data directory",
     )
     analyst_password: SecretStr | None = Field(
-        default=None, description="of its user analyst; none: no password, allowed on loopback only"
+        default=None,
+        description="of its user analyst; none: no password, neither for the user default; allowed on loopback only",
     )
 
     limits: Limits = Limits()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
+import httpx
 import pytest
 
 from reviva.store.client import StoreClient
@@ -14,7 +15,7 @@ from reviva.store.embedded import Limits, serve
 from reviva.store.migrate import migrate
 
 WRITER_PASSWORD = "writer-secret"  # noqa: S105
-ANALYST_PASSWORD = "analyst-secret"  # noqa: S105
+SLOW = "SELECT repeat('x', 1000000), sleepEachRow(0.05) FROM numbers(100) SETTINGS max_block_size = 1"
 
 
 @dataclass
@@ -24,6 +25,7 @@ class Store:
     data_dir: Path
     port: int
     limits: Limits
+    analyst_password: str | None = None
     process: SpawnProcess | None = None
 
     @property
@@ -36,7 +38,7 @@ class Store:
             args=(self.data_dir, "127.0.0.1", self.port),
             kwargs={
                 "writer_password": WRITER_PASSWORD,
-                "analyst_password": ANALYST_PASSWORD,
+                "analyst_password": self.analyst_password,
                 "limits": self.limits,
             },
         )
@@ -49,6 +51,12 @@ class Store:
         assert self.process
         self.process.terminate()
         self.process.join(30)
+
+    def rss_bytes(self) -> int:
+        """Memory that its process has."""
+        assert self.process
+        lines = Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -71,8 +79,9 @@ def start_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
     """Starts a server of its own for a test that bends or breaks it."""
     stores: list[Store] = []
 
-    def start(limits: Limits | None = None) -> Store:
-        store = Store(tmp_path_factory.mktemp("store"), free_port(), limits or Limits(max_execution_s=10))
+    def start(limits: Limits | None = None, analyst_password: str | None = None) -> Store:
+        limits = limits or Limits(max_execution_s=10)
+        store = Store(tmp_path_factory.mktemp("store"), free_port(), limits, analyst_password)
         stores.append(store)
         store.start()
         return store
@@ -95,4 +104,13 @@ def store(start_store: Callable[..., Store]) -> Store:
 def store_client(store: Store) -> Iterator[StoreClient]:
     """The pipeline's client, as the writer."""
     with store.client() as client:
+        yield client
+
+
+@pytest.fixture
+def http(store: Store) -> Iterator[httpx.Client]:
+    headers = {"X-ClickHouse-User": "writer", "X-ClickHouse-Key": WRITER_PASSWORD, "Accept-Encoding": ""}
+    with httpx.Client(base_url=store.url, headers=headers, timeout=60) as client:
+        client.post("/", content="DROP TABLE IF EXISTS pairs").raise_for_status()
+        client.post("/", content="CREATE TABLE pairs (n UInt64, s String) ENGINE = MergeTree ORDER BY n")
         yield client

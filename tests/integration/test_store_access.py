@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import ANALYST_PASSWORD, Store
+from conftest import Store
 
 from reviva.store.client import StoreClient
 from reviva.store.embedded import Limits
 
-READONLY, DENIED, CONSTRAINT, SYNTAX = 164, 497, 452, 62
+READONLY, DENIED, CONSTRAINT, SYNTAX, OUTFILE_NOT_ALLOWED = 164, 497, 452, 62, 277
 OUTFILE = Path("/tmp/reviva-outfile")  # noqa: S108 (must not come into being)
 
 
@@ -68,6 +68,9 @@ WRITES = [
     "SELECT 1 INTO OUTFILE '/tmp/reviva-outfile'",
     "SELECT 1 INTO/* */OUTFILE '/tmp/reviva-outfile' FORMAT CSV",
     "SELECT 'x' -- INTO\n INTO OUTFILE '/tmp/reviva-outfile' TRUNCATE",
+    "EXPLAIN SELECT 1 INTO OUTFILE '/tmp/reviva-outfile'",
+    "EXPLAIN AST SELECT 1 INTO OUTFILE '/tmp/reviva-outfile'",
+    "SHOW TABLES INTO OUTFILE '/tmp/reviva-outfile'",
 ]
 
 READS_OUTSIDE = [
@@ -101,12 +104,23 @@ READS_OUTSIDE = [
     "SELECT 1 FORMAT Template SETTINGS format_template_row = '/etc/passwd'",
     "SELECT 1 FORMAT Protobuf SETTINGS format_schema = '/etc/passwd:x'",
     "SELECT 1 SETTINGS additional_result_filter = 'file(''/etc/passwd'') != '''''",
+    "SELECT toUInt8(file('/etc/passwd'))",
+    "SELECT toUInt8(arrayMap(file, ['/etc/passwd'])[1])",
+    "SELECT (arrayMap(file, ['/etc/passwd']) AS file)[1]",
+    "SELECT 1 AS a$b$, ' $b$', file('/etc/passwd'), ' FORMAT TSV SETTINGS '",
+    "SELECT 1 AS `a'b`, file('/etc/passwd') AS `c'd`",
+    "SHOW TABLES WHERE file('/etc/passwd') != ''",
+    "SHOW TABLES WHERE toUInt8(file('/etc/passwd')) = 1",
+    "EXPLAIN SELECT toUInt8(arrayMap(file, ['/etc/passwd'])[1])",
+    "SELECT * FROM eval(concat('SELECT fi', 'le(''/etc/passwd'')'))",
     "SELECT addressToSymbol(1)",
     "SELECT * FROM system.query_log",
     "SELECT * FROM system.zookeeper",
     "SELECT * FROM system.users",
     "SELECT * FROM Python(sql)",
     'SELECT * FROM "Python"(request)',
+    "SELECT * FROM python(params)",
+    "DESCRIBE TABLE `\\x70ython`(params)",
 ]
 
 LIFTS = [
@@ -130,7 +144,7 @@ LIFTS = [
 def test_writes_are_refused(store: Store, sql: str) -> None:
     status, code, text = ask(store, sql)
     assert status >= 400, text
-    assert code in (READONLY, DENIED, SYNTAX, 80), text
+    assert code in (READONLY, DENIED, SYNTAX, 80, OUTFILE_NOT_ALLOWED), text
     assert not OUTFILE.exists()
     assert ask(store, "SELECT count() FROM shown")[2] == "0\n"
 
@@ -203,12 +217,51 @@ def test_words_that_only_look_dangerous(store: Store) -> None:
     assert ask(store, "SELECT page_path FROM events WHERE page_path LIKE '%file%'")[0] == 200
 
 
-def test_passwords(store: Store) -> None:
+def test_without_a_password_of_the_analyst(store: Store) -> None:
     assert ask(store, "SELECT 1", user="writer", password="wrong")[:2] == (403, 516)  # noqa: S106
     assert ask(store, "SELECT 1", user="writer")[:2] == (403, 516)
     assert ask(store, "SELECT 1", user="nobody")[:2] == (403, 516)
     assert ask(store, "SELECT 1", user="default", password="x")[:2] == (403, 516)  # noqa: S106
-    assert ask(store, "SELECT 1", user="analyst", password=ANALYST_PASSWORD)[2] == "1\n"
+    assert ask(store, "SELECT 1", user="analyst")[2] == "1\n"
+    assert ask(store, "SELECT 1")[2] == "1\n"
+
+
+def test_a_password_of_the_analyst_leaves_no_way_around_it(start_store: Callable[..., Store]) -> None:
+    store = start_store(analyst_password="secret")  # noqa: S106
+    assert ask(store, "SELECT 1", user="analyst", password="secret")[2] == "1\n"  # noqa: S106
+    assert ask(store, "SELECT 1", user="analyst")[:2] == (403, 516)
+    assert ask(store, "SELECT 1", user="default")[:2] == (403, 516)
+    assert ask(store, "SELECT 1")[:2] == (403, 516)
+
+
+def test_what_others_run_is_not_shown(store: Store) -> None:
+    writer = {"user": "writer", "password": "writer-secret"}
+    assert "processes" in ask(store, "SELECT query FROM system.processes", **writer)[2]
+    for table in ("processes", "query_cache", "user_processes", "user_query_log", "errors", "session_query_ids"):
+        assert ask(store, f"SELECT count() FROM system.{table}")[2] == "0\n"
+    assert ask(store, "SHOW PROCESSLIST")[2] == ""
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SHOW TABLES LIKE 'events\\_%'",
+        "SHOW TABLES LIKE '%file%'",
+        "EXPLAIN SELECT count() FROM events WHERE page_path = '/profile'",
+        "SET log_comment='profile'",
+        "SET log_comment = 'it''s a \\'file\\''",
+        "SELECT 'function_name: file,'",
+        "SELECT 'file(', $x$ python( $x$ AS profile",
+        "SELECT page_path AS file FROM events WHERE file != ''",
+        "SELECT properties.file FROM events",
+        "DESCRIBE TABLE events",
+        "SHOW CREATE TABLE events",
+        "EXISTS TABLE events",
+    ],
+)
+def test_what_only_looks_dangerous_is_answered(store: Store, sql: str) -> None:
+    status, _, text = ask(store, sql)
+    assert status == 200, text
 
 
 def test_limits_are_enforced(start_store: Callable[..., Store]) -> None:

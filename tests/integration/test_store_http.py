@@ -2,7 +2,6 @@
 
 import asyncio
 import gzip
-import json
 import shutil
 import struct
 import subprocess
@@ -21,23 +20,11 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 from clickhouse_connect.driver.exceptions import DatabaseError, StreamFailureError
-from conftest import WRITER_PASSWORD, Store
+from conftest import SLOW, WRITER_PASSWORD, Store
 
-from reviva.store.client import StoreClient
-from reviva.store.embedded import Limits
-from reviva.store.embedded.compression import BlockDecoder, BlockEncoder
+from reviva.store.embedded.compression import BlockEncoder
 
-SLOW = "SELECT repeat('x', 1000000), sleepEachRow(0.05) FROM numbers(100) SETTINGS max_block_size = 1"
 NODE_TESTS = Path(__file__).parents[1] / "node"
-
-
-@pytest.fixture
-def http(store: Store) -> Iterator[httpx.Client]:
-    headers = {"X-ClickHouse-User": "writer", "X-ClickHouse-Key": WRITER_PASSWORD, "Accept-Encoding": ""}
-    with httpx.Client(base_url=store.url, headers=headers, timeout=60) as client:
-        client.post("/", content="DROP TABLE IF EXISTS pairs").raise_for_status()
-        client.post("/", content="CREATE TABLE pairs (n UInt64, s String) ENGINE = MergeTree ORDER BY n")
-        yield client
 
 
 @pytest.fixture
@@ -235,176 +222,3 @@ class TestInserts:
             http.post("/", content="INSERT INTO pairs VALUES (1, 'x')").raise_for_status()
             assert time.monotonic() - began < 5
         assert pairs(http) == '1,"x"\n'
-
-
-class TestResponses:
-    def test_headers(self, http: httpx.Client) -> None:
-        response = http.post("/", params={"query_id": "my-id"}, content="SELECT number FROM numbers(10) FORMAT JSON")
-        assert response.headers["X-ClickHouse-Query-Id"] == "my-id"
-        assert response.headers["X-ClickHouse-Format"] == "JSON"
-        assert response.headers["X-ClickHouse-Timezone"]
-        assert response.headers["X-ClickHouse-Server-Display-Name"]
-        assert response.headers["Content-Type"].startswith("application/json")
-        summary = json.loads(response.headers["X-ClickHouse-Summary"])
-        assert summary["read_rows"] == summary["result_rows"] == "10"
-        assert int(summary["elapsed_ns"]) > 0
-        written = http.post("/", content="INSERT INTO pairs VALUES (1, 'a'), (2, 'b')")
-        assert json.loads(written.headers["X-ClickHouse-Summary"])["written_rows"] == "2"
-
-    def test_progress(self, http: httpx.Client) -> None:
-        url = {"send_progress_in_http_headers": "1", "wait_end_of_query": "1"}
-        response = http.post("/", params=url, content="SELECT max(sipHash64(number)) FROM numbers(200000000)")
-        progress = [json.loads(line) for line in response.headers.get_list("X-ClickHouse-Progress", split_commas=False)]
-        assert progress
-        assert int(progress[-1]["read_rows"]) == 200_000_000
-
-    @pytest.mark.parametrize(
-        "name",
-        [
-            "TabSeparatedWithNames",
-            "CSVWithNamesAndTypes",
-            "JSON",
-            "JSONCompact",
-            "XML",
-            "Pretty",
-            "Values",
-            "Parquet",
-            "Arrow",
-        ],
-    )
-    def test_a_long_result_is_one_document_in_any_format(self, http: httpx.Client, name: str) -> None:
-        sql = "SELECT number AS n FROM numbers(200000)"
-        whole = http.post("/", params={"default_format": name, "wait_end_of_query": "1"}, content=sql).content
-        streamed = http.post("/", content=f"{sql} FORMAT {name} SETTINGS max_threads = 1;").content
-        if name == "Parquet":
-            assert pq.read_table(pa.BufferReader(streamed)).num_rows == 200_000
-        elif name == "JSON":
-            assert json.loads(streamed)["rows"] == json.loads(whole)["rows"] == 200_000
-        else:
-            assert abs(len(streamed) - len(whole)) < 100
-
-    @pytest.mark.parametrize(
-        ("encoding", "decompress"),
-        [
-            ("gzip", gzip.decompress),
-            ("deflate", zlib.decompress),
-            ("br", brotli.decompress),
-            ("zstd", lambda data: zstandard.ZstdDecompressor().decompressobj().decompress(data)),
-            ("lz4", lz4.frame.decompress),
-        ],
-    )
-    def test_compressed(self, http: httpx.Client, encoding: str, decompress: Callable[[bytes], bytes]) -> None:
-        sql = "SELECT number FROM numbers(300000)"
-        plain = http.post("/", content=sql, headers={"Accept-Encoding": encoding})
-        assert "Content-Encoding" not in plain.headers
-        url = {"enable_http_compression": "1"}
-        with http.stream("POST", "/", params=url, content=sql, headers={"Accept-Encoding": encoding}) as packed:
-            assert packed.headers["Content-Encoding"] == encoding
-            assert decompress(b"".join(packed.iter_raw())) == plain.content
-
-    def test_clickhouse_blocks(self, http: httpx.Client) -> None:
-        sql = "SELECT number FROM numbers(300000)"
-        decoder = BlockDecoder()
-        packed = http.post("/", params={"compress": "1"}, content=sql).content
-        assert decoder.feed(packed) + decoder.finish() == http.post("/", content=sql).content
-
-    def test_errors(self, http: httpx.Client) -> None:
-        for sql, status, code in (
-            ("SELEC 1", 400, 62),
-            ("SELECT * FROM nowhere", 404, 60),
-            ("SELECT nothing", 404, 47),
-            ("SELECT throwIf(1)", 500, 395),
-            ("SELECT 1 FORMAT Nonsense", 404, 73),
-            ("SELECT 1 SETTINGS nonsense = 1", 404, 115),
-            ("", 400, 62),
-        ):
-            response = http.post("/", content=sql)
-            assert (response.status_code, response.headers["X-ClickHouse-Exception-Code"]) == (status, str(code)), sql
-            assert response.text.startswith(f"Code: {code}. DB::Exception: ")
-
-    def test_an_error_after_the_first_bytes_waits_where_asked(self, http: httpx.Client) -> None:
-        sql = "SELECT throwIf(number = 4000000) FROM numbers(9000000)"
-        assert http.post("/", params={"wait_end_of_query": "1"}, content=sql).status_code == 500
-        late = http.post("/", content=sql)
-        tag = late.headers["X-ClickHouse-Exception-Tag"]
-        assert late.status_code == 200
-        assert late.text.endswith(f" {tag}\r\n__exception__\r\n")
-
-    def test_a_large_result_does_not_fill_memory(self, http: httpx.Client, store: Store) -> None:
-        def streamed(rows: int) -> int:
-            """Runs a query of a kilobyte a row; returns the most memory that the store had meanwhile."""
-            size = most = 0
-            with http.stream(
-                "POST", "/", content=f"SELECT repeat('x', 1000) FROM numbers({rows}) FORMAT JSON"
-            ) as answer:
-                for number, chunk in enumerate(answer.iter_raw()):
-                    size += len(chunk)
-                    if number % 1000 == 0:
-                        most = max(most, _rss_bytes(store.process.pid if store.process else None))
-            assert size > rows * 1000
-            return most
-
-        # The blocks on their way through take what they take; five times the rows take no more.
-        assert streamed(1_000_000) - streamed(200_000) < 400 << 20
-
-
-def _rss_bytes(pid: int | None) -> int:
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError("no VmRSS")
-
-
-class TestSessions:
-    def test_temporary_tables_live_in_a_session(self, http: httpx.Client) -> None:
-        session = {"session_id": "mine"}
-        assert http.post("/", params=session, content="CREATE TEMPORARY TABLE t AS SELECT 5 AS a").status_code == 200
-        assert http.post("/", params=session, content="SELECT a FROM t").text == "5\n"
-        assert http.post("/", content="SELECT a FROM t").status_code == 404
-
-    def test_a_session_must_exist_where_asked(self, http: httpx.Client) -> None:
-        response = http.post("/", params={"session_id": "absent", "session_check": "1"}, content="SELECT 1")
-        assert response.headers["X-ClickHouse-Exception-Code"] == "372"
-
-    def test_a_session_runs_one_query_at_a_time(self, http: httpx.Client) -> None:
-        url = {"session_id": "busy", "buffer_size": "1"}
-        sql = SLOW
-        with http.stream("POST", "/", params=url, content=sql) as response:
-            next(response.iter_raw())
-            second = http.post("/", params=url, content="SELECT 1")
-        assert second.headers["X-ClickHouse-Exception-Code"] == "373"
-
-
-class TestCancelling:
-    def test_a_query_stops_when_its_client_leaves(self, http: httpx.Client, store_client: StoreClient) -> None:
-        marker = "cancel-me"
-        with pytest.raises(httpx.ReadTimeout):
-            http.post(
-                "/",
-                params={"log_comment": marker},
-                content="SELECT max(sipHash64(number)) FROM numbers(1000000000000)",
-                timeout=1,
-            )
-        self.wait_until_gone(store_client, marker)
-
-    def test_a_stream_stops_when_its_client_leaves(self, http: httpx.Client, store_client: StoreClient) -> None:
-        marker = "leave-me"
-        sql = "SELECT number FROM numbers(1000000000000)"
-        with http.stream("POST", "/", params={"log_comment": marker}, content=sql) as response:
-            next(response.iter_raw())
-        self.wait_until_gone(store_client, marker)
-
-    def wait_until_gone(self, client: StoreClient, marker: str) -> None:
-        deadline = time.monotonic() + 10
-        sql = "SELECT count() FROM system.processes WHERE startsWith(Settings['log_comment'], {marker:String})"
-        while client.rows(sql, {"marker": marker}) != [(0,)]:
-            assert time.monotonic() < deadline, "the query still runs"
-            time.sleep(0.05)
-
-    def test_too_many_queries_are_told_so(self, start_store: Callable[..., Store]) -> None:
-        store = start_store(Limits(max_concurrent_queries=1))
-        with httpx.Client(base_url=store.url) as http:
-            sql = SLOW
-            with http.stream("POST", "/", params={"buffer_size": "1"}, content=sql) as response:
-                next(response.iter_raw())
-                assert http.post("/", content="SELECT 1").headers["X-ClickHouse-Exception-Code"] == "202"

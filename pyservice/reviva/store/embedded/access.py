@@ -4,7 +4,7 @@ chDB logs every handle in as the user ``default``. That user has no rights but t
 ``writer``, who may do everything, or ``analyst``, who may read the home database. An analyst's handle is also readonly,
 under a settings profile that lets it change only settings that are on a list of harmless ones, and its limits only
 downwards. Statements that steer the handle itself (SET ROLE, KILL, INTO OUTFILE ...) are refused to analysts before
-they run, on the judgement of ClickHouse's parser (see engine.py).
+they run, on the judgement of ClickHouse's parser (see permission.py).
 """
 
 import os
@@ -18,6 +18,9 @@ from reviva.store.embedded.limits import Limits
 
 HOME_DATABASE = "reviva"
 
+_GRACE_SECONDS = 1
+"""So that ClickHouse itself tells of a query that takes too long, where it can."""
+
 _ANALYST_TABLES = (
     "asynchronous_metrics",
     "build_options",
@@ -27,7 +30,6 @@ _ANALYST_TABLES = (
     "data_type_families",
     "databases",
     "disks",
-    "errors",
     "events",
     "formats",
     "functions",
@@ -49,6 +51,17 @@ _ANALYST_TABLES = (
 )
 """Of the database ``system``; what a table shows in them depends on rights, too."""
 
+_TABLES_ABOUT_OTHERS = (
+    "asynchronous_inserts",
+    "errors",
+    "processes",
+    "query_cache",
+    "session_query_ids",
+    "user_processes",
+    "user_query_log",
+)
+"""What other handles run and what came of it: to ClickHouse they are the same user's, so it would show it to all."""
+
 
 class Role(StrEnum):
     """What a handle may do; also the name of the role inside ClickHouse."""
@@ -68,9 +81,27 @@ def analyst_limits(limits: Limits) -> dict[str, float]:
     }
 
 
+def deadline_s(role: Role, asked: str, limits: Limits) -> float | None:
+    """Seconds until a request is broken off; ``None``: never. ``asked``: its own ``max_execution_time``, or ``""``.
+
+    ClickHouse does not count the time for which it waits for a client to read.
+    """
+    if role is Role.WRITER:
+        return None
+    try:
+        wanted = float(asked)
+    except ValueError:
+        wanted = 0
+    return (min(wanted, limits.max_execution_s) if wanted > 0 else limits.max_execution_s) + _GRACE_SECONDS
+
+
 def opening_statements(role: Role, limits: Limits) -> list[str]:
     """What a fresh handle runs to become ``role``."""
-    common = [f"SET ROLE {role}", f"USE {HOME_DATABASE}", "SET implicit_select = 0, async_insert = 0"]
+    common = [
+        f"SET ROLE {role}",
+        f"USE {HOME_DATABASE}",
+        "SET implicit_select = 0, async_insert = 0, max_query_size = 0",
+    ]
     if role is Role.WRITER:
         return common
     values = ", ".join(f"{name} = {value}" for name, value in analyst_limits(limits).items())
@@ -102,6 +133,9 @@ def _users(limits: Limits, settings: Iterable[str]) -> str:
     capped = "".join(f"<{name}><min>{min(1, value)}</min><max>{value}</max></{name}>" for name, value in bounds.items())
     fixed = "".join(f"<{name}><const/></{name}>" for name in settings if name not in bounds and not is_harmless(name))
     readable = (f"{HOME_DATABASE}.*", *(f"system.{table}" for table in _ANALYST_TABLES))
+    hidden = "".join(
+        f"<{table}><filter>has(currentRoles(), '{Role.WRITER}')</filter></{table}>" for table in _TABLES_ABOUT_OTHERS
+    )
     reads = "".join(f"<query>GRANT SELECT ON {table}</query>" for table in readable)
     return f"""<clickhouse>
     <profiles>
@@ -118,6 +152,7 @@ def _users(limits: Limits, settings: Iterable[str]) -> str:
             <networks><ip>::/0</ip></networks>
             <profile>default</profile>
             <quota>default</quota>
+            <databases><system>{hidden}</system></databases>
             <grants><query>GRANT writer, analyst</query></grants>
         </default>
     </users>

@@ -1,9 +1,11 @@
 """The ASGI application: paths, users, and which way a request goes."""
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http import HTTPStatus
 
-from reviva.store.embedded import form
+from reviva.store.embedded import access, form
 from reviva.store.embedded import request as requests
 from reviva.store.embedded.asgi import Receive, Scope, Send
 from reviva.store.embedded.body import Body, DisconnectedError
@@ -75,8 +77,9 @@ class App:
         role = self._users.role(request.user, request.password, scope["client"][0])
         body = Body(receive, request)
         if form.is_form(content_type):
-            request = form.with_fields(request, content_type, await body.all(self._limits.query_bytes))
-        sql, data = await body.statement(request, self._limits.query_bytes)
+            fields = partial(form.with_fields, request, content_type, await body.all(self._limits.query_bytes))
+            request = await asyncio.get_running_loop().run_in_executor(self._threads, fields)
+        sql, data = await body.statement(request, role, self._limits)
         execution = Execution(
             engine=self._engine,
             handles=self._handles,
@@ -84,6 +87,8 @@ class App:
             role=role,
             request=request,
             response=response,
+            deadline_s=access.deadline_s(role, request.settings.get("max_execution_time", ""), self._limits),
+            hang_up=scope["state"]["hang_up"],
         )
         if isinstance(sql, InsertHead):
             await execution.insert(sql, data, body)

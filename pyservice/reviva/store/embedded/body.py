@@ -1,10 +1,13 @@
-"""The request's body as it arrives, decompressed."""
+"""The request's body as it arrives, decompressed: never further ahead than what is asked for."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 from reviva.store.embedded import compression, exceptions
+from reviva.store.embedded.access import Role
 from reviva.store.embedded.asgi import Receive
+from reviva.store.embedded.compression import Decoder
 from reviva.store.embedded.exceptions import ClickHouseError
+from reviva.store.embedded.limits import Limits
 from reviva.store.embedded.request import Request
 from reviva.store.embedded.statement import InsertHead, insert_head, is_insert
 
@@ -21,9 +24,11 @@ class Body:
 
     def __init__(self, receive: Receive, request: Request) -> None:
         self._receive = receive
-        self._decoders = [compression.decoder(request.content_encoding)]
+        self._decoders: list[Decoder] = [compression.decoder(request.content_encoding)]
         if request.native_request:
             self._decoders.append(compression.BlockDecoder())
+        self._pieces: Iterator[bytes] = iter(())
+        self._has_arrived = False
         self._is_complete = False
 
     async def read(self, at_least: int) -> bytes:
@@ -46,32 +51,55 @@ class Body:
         _check_length(text, limit)
         return text
 
-    async def statement(self, request: Request, limit: int) -> tuple[str | InsertHead, bytes]:
+    async def statement(self, request: Request, role: Role, limits: Limits) -> tuple[str | InsertHead, bytes]:
         """The statement, of URL and body together, and what has been read of the data of an INSERT.
 
-        Raises :class:`ClickHouseError` where it is longer than ``limit``.
+        Raises :class:`ClickHouseError` where it is longer than ``role`` may send, or an analyst's INSERT.
         """
         text = f"{request.query}\n".encode(errors="surrogateescape") if request.query else await self.read(_HEAD_BYTES)
         while True:
-            head = insert_head(text) if is_insert(text) else None
+            brings_data = is_insert(text)
+            if brings_data and role is Role.ANALYST:
+                raise ClickHouseError(exceptions.READONLY, "Cannot insert in readonly mode. (READONLY)")
+            head = insert_head(text) if brings_data else None
             if head and (request.query or self._is_complete or head.data_start < len(text)):
                 return head, text[head.data_start :]
-            _check_length(text, limit)
+            _check_length(text, limits.query_bytes)
+            if role is Role.ANALYST:
+                _check_length_for_analyst(text, limits.analyst_query_bytes)
             if self._is_complete:
                 return text.decode("utf-8", "replace"), b""
             text += await self.read(len(text) + _HEAD_BYTES)
 
     async def _next(self) -> bytes:
+        piece = next(self._pieces, None)
+        if piece is not None:
+            return piece
+        if self._has_arrived:
+            for decoder in self._decoders:
+                decoder.finish()
+            self._is_complete = True
+            return b""
         message = await self._receive()
         if message["type"] == "http.disconnect":
             raise DisconnectedError
-        data: bytes = message.get("body", b"")
-        self._is_complete = not message.get("more_body", False)
+        self._has_arrived = not message.get("more_body", False)
+        self._pieces = iter((message.get("body", b""),))
         for decoder in self._decoders:
-            data = decoder.feed(data)
-            if self._is_complete:
-                data += decoder.finish()
-        return data
+            self._pieces = _decoded(decoder, self._pieces)
+        return b""
+
+
+def _decoded(decoder: Decoder, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        yield from decoder.feed(piece)
+
+
+def _check_length_for_analyst(text: bytes, limit: int) -> None:
+    if len(text) > limit:
+        raise ClickHouseError(
+            exceptions.SYNTAX_ERROR, f"Max query size exceeded: the query is longer than {limit} bytes. (SYNTAX_ERROR)"
+        )
 
 
 def _check_length(text: bytes, limit: int) -> None:

@@ -2,8 +2,8 @@
 
 import struct
 import zlib
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import brotli
 import lz4.block
@@ -17,8 +17,23 @@ from reviva.store.embedded.exceptions import ClickHouseError
 _CHECKSUM_BYTES = 16
 _HEADER = struct.Struct("<BII")
 _LZ4, _ZSTD, _NONE = 0x82, 0x90, 0x02
-_MAX_BLOCK_BYTES = 1 << 30
+_MAX_BLOCK_BYTES = 64 << 20
+"""Of a block that is read; clients write blocks of about a megabyte."""
 _OUTGOING_BLOCK_BYTES = 1 << 20
+_PIECE_BYTES = 1 << 20
+_ZSTD_STEP_BYTES = 256
+
+
+class Decoder(Protocol):
+    """Decompresses as it is asked to, piece by piece, so that nothing small becomes large unseen."""
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """What there is to hand on after ``data``, to be read to its end before more is fed."""
+        ...
+
+    def finish(self) -> None:
+        """Raises :class:`ClickHouseError` where something is missing at the end."""
+        ...
 
 
 class Stream(Protocol):
@@ -51,23 +66,28 @@ class NoCompression:
         return b""
 
 
+class _NothingToDecode:
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        yield data
+
+    def finish(self) -> None:
+        pass
+
+
 class BlockDecoder:
     """Reads ClickHouse's blocks: checksum, method, sizes, data (``decompress=1``)."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
 
-    def feed(self, data: bytes) -> bytes:  # noqa: D102
+    def feed(self, data: bytes) -> Iterator[bytes]:  # noqa: D102
         self._rest += data
-        blocks = []
         while (block := self._next_block()) is not None:
-            blocks.append(block)
-        return b"".join(blocks)
+            yield block
 
-    def finish(self) -> bytes:  # noqa: D102
+    def finish(self) -> None:  # noqa: D102
         if self._rest:
             raise ClickHouseError(exceptions.CANNOT_DECOMPRESS, "Truncated compressed block. (CANNOT_DECOMPRESS)")
-        return b""
 
     def _next_block(self) -> bytes | None:
         if len(self._rest) < _CHECKSUM_BYTES + _HEADER.size:
@@ -111,28 +131,25 @@ class BlockEncoder:
 class _FrameDecoder:
     """Reads one compressed frame after the other: clients compress piece by piece."""
 
-    def __init__(self, encoding: str, new_frame: Callable[[], Any]) -> None:
+    def __init__(self, encoding: str, new_frame: Callable[[], "_Frame"]) -> None:
         self._encoding = encoding
         self._new_frame = new_frame
-        self._frame: Any = None
+        self._frame: _Frame | None = None
 
-    def feed(self, data: bytes) -> bytes:
-        parts = []
+    def feed(self, data: bytes) -> Iterator[bytes]:
         while data:
             self._frame = self._frame or self._new_frame()
             try:
-                parts.append(self._frame.decompress(data))
+                yield from self._frame.pieces(data)
             except Exception as error:  # noqa: BLE001 (five libraries, each with errors of its own)
                 raise self._refusal(error) from None
             data = b""
             if self._frame.eof:
-                data, self._frame = self._frame.unused_data or b"", None
-        return b"".join(parts)
+                data, self._frame = self._frame.unused_data, None
 
-    def finish(self) -> bytes:
+    def finish(self) -> None:
         if self._frame:
             raise self._refusal("the body ends too early")
-        return b""
 
     def _refusal(self, reason: object) -> ClickHouseError:
         return ClickHouseError(
@@ -140,9 +157,38 @@ class _FrameDecoder:
         )
 
 
-class _BrotliFrame:
-    """Brotli's decompressor under the names of the others'."""
+class _Frame(Protocol):
+    """One library's decompressor of one frame."""
 
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes: ...
+
+    def pieces(self, data: bytes) -> Iterator[bytes]: ...
+
+
+class _ZlibFrame:
+    def __init__(self, wbits: int) -> None:
+        self._decompressor = zlib.decompressobj(wbits)
+
+    @property
+    def eof(self) -> bool:
+        return self._decompressor.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._decompressor.unused_data
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        is_full = True
+        while is_full:
+            yield (piece := self._decompressor.decompress(data, _PIECE_BYTES))
+            data, is_full = self._decompressor.unconsumed_tail, len(piece) == _PIECE_BYTES
+
+
+class _BrotliFrame:
     unused_data = b""
 
     def __init__(self) -> None:
@@ -152,25 +198,65 @@ class _BrotliFrame:
     def eof(self) -> bool:
         return bool(self._decompressor.is_finished())
 
-    def decompress(self, data: bytes) -> bytes:
-        return bytes(self._decompressor.process(data))
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        is_more = True
+        while is_more:
+            yield (piece := self._decompressor.process(data, output_buffer_limit=_PIECE_BYTES))
+            data, is_more = b"", bool(piece) or not self._decompressor.can_accept_more_data()
 
 
-_FRAMES: dict[str, Callable[[], Any]] = {
-    "gzip": lambda: zlib.decompressobj(16 + zlib.MAX_WBITS),
-    "x-gzip": lambda: zlib.decompressobj(16 + zlib.MAX_WBITS),
-    "deflate": zlib.decompressobj,
+class _Lz4Frame:
+    def __init__(self) -> None:
+        self._decompressor = lz4.frame.LZ4FrameDecompressor()
+
+    @property
+    def eof(self) -> bool:
+        return bool(self._decompressor.eof)
+
+    @property
+    def unused_data(self) -> bytes:
+        return self._decompressor.unused_data or b""
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        yield self._decompressor.decompress(data, _PIECE_BYTES)
+        while not self._decompressor.needs_input and not self._decompressor.eof:
+            yield self._decompressor.decompress(b"", _PIECE_BYTES)
+
+
+class _ZstdFrame:
+    """The library has no bound for its output, but what a few bytes can unpack to has: 128 kB each four."""
+
+    def __init__(self) -> None:
+        self._decompressor = zstandard.ZstdDecompressor().decompressobj()
+        self.unused_data = b""
+
+    @property
+    def eof(self) -> bool:
+        return self._decompressor.eof
+
+    def pieces(self, data: bytes) -> Iterator[bytes]:
+        for end in range(_ZSTD_STEP_BYTES, len(data) + _ZSTD_STEP_BYTES, _ZSTD_STEP_BYTES):
+            yield self._decompressor.decompress(data[end - _ZSTD_STEP_BYTES : end])
+            if self.eof:
+                self.unused_data = self._decompressor.unused_data + data[end:]
+                return
+
+
+_FRAMES: dict[str, Callable[[], _Frame]] = {
+    "gzip": lambda: _ZlibFrame(16 + zlib.MAX_WBITS),
+    "x-gzip": lambda: _ZlibFrame(16 + zlib.MAX_WBITS),
+    "deflate": lambda: _ZlibFrame(zlib.MAX_WBITS),
     "br": _BrotliFrame,
-    "zstd": lambda: zstandard.ZstdDecompressor().decompressobj(),
-    "lz4": lz4.frame.LZ4FrameDecompressor,
+    "zstd": _ZstdFrame,
+    "lz4": _Lz4Frame,
 }
 
 
-def decoder(encoding: str) -> Stream:
+def decoder(encoding: str) -> Decoder:
     """Undoes a request's Content-Encoding. Raises :class:`ClickHouseError` for one that is not known."""
     encoding = encoding.strip().lower()
     if encoding in ("", "identity"):
-        return NoCompression()
+        return _NothingToDecode()
     if encoding not in _FRAMES:
         raise ClickHouseError(
             exceptions.UNKNOWN_COMPRESSION_METHOD,
@@ -223,6 +309,8 @@ def _unpack(method: int, data: bytes, size: int) -> bytes:
         if method == _LZ4:
             return bytes(lz4.block.decompress(data, uncompressed_size=size))
         if method == _ZSTD:
+            if zstandard.frame_content_size(data) not in (size, -1):  # it would win over max_output_size
+                raise ClickHouseError(exceptions.CANNOT_DECOMPRESS, "Wrong size of a block. (CANNOT_DECOMPRESS)")
             return bytes(zstandard.ZstdDecompressor().decompress(data, max_output_size=size))
     except (lz4.block.LZ4BlockError, zstandard.ZstdError) as error:
         raise ClickHouseError(

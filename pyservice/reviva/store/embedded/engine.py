@@ -21,13 +21,11 @@ from reviva.store.embedded import access, exceptions
 from reviva.store.embedded.access import HOME_DATABASE, Role
 from reviva.store.embedded.exceptions import ClickHouseError, from_chdb
 from reviva.store.embedded.limits import Limits
+from reviva.store.embedded.parsed import Parsed
 from reviva.store.embedded.statement import from_file
 
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_SESSION_STATEMENT = re.compile(
-    rb"\s*(?:SET\s+[a-z_0-9]+\s*=\s*(?:'[^'\\]*'|[0-9.]+)|USE\s+[A-Za-z_0-9]+)\s*;?\s*", re.IGNORECASE
-)
-_MAY_READ_FILES = re.compile(r"file|\\", re.IGNORECASE)
+_CANONICAL = "SELECT formatQuery({sql:String}) SETTINGS max_query_size = 0, implicit_select = 0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,33 +98,6 @@ class Handle:
         self.tag = f"{comment} [{uuid.uuid4()}]".lstrip()
         self.set({"log_comment": self.tag})
 
-    def check(self, sql: str, params: Mapping[str, str]) -> bool:
-        """Refuses what this role may not run on the judgement of ClickHouse's parser; returns whether it only reads.
-
-        Raises :class:`ClickHouseError`.
-        """
-        report = self._connection._conn.classify_query(sql, HOME_DATABASE)  # noqa: SLF001 (it has no public name)
-        kind, statements = report["query_class"].name, report["statement_count"]
-        if statements > 1:
-            raise ClickHouseError(exceptions.SYNTAX_ERROR, "Multi-statements are not allowed. (SYNTAX_ERROR)")
-        if statements == 0:
-            self.run("SELECT formatQuery({sql:String})", params={"sql": escape_param(sql)})
-        if self.role is Role.ANALYST:
-            self._check_analyst(sql, params, kind)
-        return bool(kind == "READ_ONLY")
-
-    def _check_analyst(self, sql: str, params: Mapping[str, str], kind: str) -> None:
-        if kind != "READ_ONLY" and not _SESSION_STATEMENT.fullmatch(sql.encode()):
-            raise ClickHouseError(exceptions.READONLY, "Cannot execute query in readonly mode. (READONLY)")
-        if any(_MAY_READ_FILES.search(text) for text in (sql, *params.values())):
-            self._check_reads_no_file(sql, params)
-
-    def _check_reads_no_file(self, sql: str, params: Mapping[str, str]) -> None:
-        """The function file() knows no grants inside chDB: look for it in what the analyzer made of the query."""
-        tree = self.run(f"EXPLAIN QUERY TREE {sql}", "TabSeparatedRaw", params).output
-        if b"function_name: file," in tree:
-            raise ClickHouseError(exceptions.ACCESS_DENIED, "Not enough privileges to read files. (ACCESS_DENIED)")
-
     def watch_progress(self, callback: Callable[[dict[str, int]], None]) -> None:
         """Calls ``callback`` with what a running query has read and written, several times a second."""
         self._connection.set_progress_callback(callback)
@@ -187,6 +158,23 @@ class Engine:
     def open(self, role: Role) -> Handle:
         """A new handle. Raises :class:`ClickHouseError`."""
         return Handle(self._chdb.connect(self._where), role, self._limits)
+
+    def parse(self, sql: str) -> Parsed:
+        """Asks ClickHouse's parser. Raises :class:`ClickHouseError` for what is not one statement.
+
+        The connection has no role, so it may do nothing else, and no settings of a user that would change the answer.
+        """
+        connection = self._chdb.connect(self._where)
+        try:
+            report = connection._conn.classify_query(sql, HOME_DATABASE)  # noqa: SLF001 (it has no public name)
+            if report["statement_count"] > 1:
+                raise ClickHouseError(exceptions.SYNTAX_ERROR, "Multi-statements are not allowed. (SYNTAX_ERROR)")
+            result = connection.query(_CANONICAL, "TabSeparatedRaw", params={"sql": escape_param(sql)})
+            return Parsed(report["query_class"].name, result.bytes().decode("utf-8", "surrogateescape").rstrip("\n"))
+        except RuntimeError as error:
+            raise from_chdb(error) from None
+        finally:
+            connection.close()
 
     def kill(self, tag: str) -> None:
         """Asks the statement that a handle with this tag runs to stop; returns at once."""

@@ -1,9 +1,12 @@
-"""Runs one request's statement: on a thread of its own, its output through a pipe, stopped when the client leaves."""
+"""Runs one request's statement: on a thread of its own, its output through a pipe.
+
+It is stopped when the client leaves, and when an analyst's time is over, whether ClickHouse computes or the client does
+not read what it gets.
+"""
 
 import asyncio
 import contextlib
 import fcntl
-import json
 import os
 import tempfile
 from collections.abc import Callable
@@ -12,13 +15,14 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TypeVar
 
-from reviva.store.embedded import exceptions, statement
+from reviva.store.embedded import exceptions, permission
 from reviva.store.embedded.access import Role
 from reviva.store.embedded.asgi import Receive
 from reviva.store.embedded.body import Body
 from reviva.store.embedded.engine import Engine, Inserter, Outcome
 from reviva.store.embedded.exceptions import ClickHouseError
 from reviva.store.embedded.handles import Handles
+from reviva.store.embedded.parsed import Parsed
 from reviva.store.embedded.request import Request
 from reviva.store.embedded.response import Response
 from reviva.store.embedded.statement import InsertHead
@@ -35,7 +39,16 @@ class Execution:
     """One request's statement."""
 
     def __init__(
-        self, *, engine: Engine, handles: Handles, threads: Executor, role: Role, request: Request, response: Response
+        self,
+        *,
+        engine: Engine,
+        handles: Handles,
+        threads: Executor,
+        role: Role,
+        request: Request,
+        response: Response,
+        deadline_s: float | None,
+        hang_up: Callable[[], None],
     ) -> None:
         self._engine = engine
         self._handles = handles
@@ -43,7 +56,10 @@ class Execution:
         self._role = role
         self._request = request
         self._response = response
+        self._deadline_s = deadline_s
+        self._hang_up = hang_up
         self._tag = ""
+        self._format = request.default_format or _DEFAULT_FORMAT
 
     async def query(self, sql: str, receive: Receive) -> None:
         """Runs a statement that brings no data with it, and sends its output."""
@@ -51,7 +67,10 @@ class Execution:
         running = self._in_thread(lambda: self._run(sql, write_fd))
         watching = asyncio.ensure_future(self._stop_when_gone(receive, running, transport))
         try:
-            await self._send_output(reader, running, statement.output_format(sql) or self._default_format())
+            async with asyncio.timeout(self._deadline_s):
+                await self._send_output(reader, running)
+        except TimeoutError:
+            await self._break_off(watching, running, transport)
         finally:
             watching.cancel()
             transport.close()
@@ -77,48 +96,45 @@ class Execution:
         try:
             with self._handles.lend(self._role, request) as handle:
                 self._tag = handle.tag
-                only_reads = handle.check(sql, request.params)
+                parsed = self._engine.parse(sql)
+                permission.check(parsed, handle, request.params)
                 if request.wants_progress:
-                    handle.watch_progress(self._note_progress)
-                text = statement.into_outfile(sql, f"/dev/fd/{write_fd}") if only_reads else sql
-                return handle.run(text, self._default_format(), request.params)
+                    handle.watch_progress(self._response.watch(request.progress_interval_s).note)
+                default_format, self._format = self._format, parsed.format or self._format
+                return handle.run(_to_run(sql, parsed, write_fd), default_format, request.params)
         finally:
             os.close(write_fd)
 
     def _begin_insert(self, stack: ExitStack, head: InsertHead) -> Inserter:
         handle = stack.enter_context(self._handles.lend(self._role, self._request))
-        if self._role is Role.ANALYST or self._request.is_readonly:
+        if self._request.is_readonly:
             raise ClickHouseError(exceptions.READONLY, "Cannot insert in readonly mode. (READONLY)")
         handle.set({f"param_{name}": value for name, value in self._request.params.items()})
         inserter = handle.begin_insert(head.sql, head.format or self._request.default_format or "Values")
         stack.callback(inserter.close)
         return inserter
 
-    async def _send_output(
-        self, reader: asyncio.StreamReader, running: "asyncio.Future[Outcome]", format_name: str
-    ) -> None:
+    async def _send_output(self, reader: asyncio.StreamReader, running: "asyncio.Future[Outcome]") -> None:
         request, response = self._request, self._response
         if request.wait_end:
-            await self._send_when_done(reader, running, format_name)
+            await self._send_when_done(reader, running)
             return
         head = await _read_at_least(reader, min(request.buffer_bytes, _MAX_BUFFER_BYTES))
-        outcome = await running if reader.at_eof() else None
-        await response.start(format_name, outcome)
+        outcome = await asyncio.shield(running) if reader.at_eof() else None
+        await response.start(self._format, outcome)
         await response.write(head)
         while chunk := await reader.read(_PIPE_BYTES):
             await response.write(chunk)
-        outcome = await running
+        outcome = await asyncio.shield(running)
         await response.write(outcome.output)
         await response.finish()
 
-    async def _send_when_done(
-        self, reader: asyncio.StreamReader, running: "asyncio.Future[Outcome]", format_name: str
-    ) -> None:
+    async def _send_when_done(self, reader: asyncio.StreamReader, running: "asyncio.Future[Outcome]") -> None:
         with tempfile.SpooledTemporaryFile(max_size=_SPOOL_BYTES) as spool:
             while chunk := await reader.read(_PIPE_BYTES):
                 spool.write(chunk)
-            outcome = await running
-            await self._response.start(format_name, outcome)
+            outcome = await asyncio.shield(running)
+            await self._response.start(self._format, outcome)
             spool.seek(0)
             while chunk := spool.read(_PIPE_BYTES):
                 await self._response.write(chunk)
@@ -131,21 +147,39 @@ class Execution:
         """Waits for the client to leave, then stops its query."""
         while (await receive())["type"] != "http.disconnect":
             pass
+        await self._stop(running, transport)
+
+    async def _break_off(
+        self,
+        watching: "asyncio.Future[None]",
+        running: "asyncio.Future[Outcome]",
+        transport: asyncio.ReadTransport,
+    ) -> None:
+        """Ends a request whose time is over; a client that is in the middle of the response sees the connection end."""
+        if self._response.has_started:
+            self._hang_up()
+            await watching
+            return
+        await self._stop(running, transport)
+        raise ClickHouseError(
+            exceptions.TIMEOUT_EXCEEDED, f"Timeout exceeded: {self._deadline_s} seconds. (TIMEOUT_EXCEEDED)"
+        )
+
+    async def _stop(self, running: "asyncio.Future[Outcome]", transport: asyncio.ReadTransport) -> None:
         transport.close()
         while not running.done():
             if self._tag:
                 await self._in_thread(lambda: self._engine.kill(self._tag))
             await asyncio.wait([running], timeout=_KILL_AGAIN_SECONDS)
 
-    def _note_progress(self, values: dict[str, int]) -> None:
-        line = json.dumps({name: str(value) for name, value in values.items()}, separators=(",", ":"))
-        self._response.progress.append(line)
-
-    def _default_format(self) -> str:
-        return self._request.default_format or _DEFAULT_FORMAT
-
     def _in_thread(self, work: Callable[[], T]) -> "asyncio.Future[T]":
         return asyncio.get_running_loop().run_in_executor(self._threads, work)
+
+
+def _to_run(sql: str, parsed: Parsed, write_fd: int) -> str:
+    if not parsed.only_reads:
+        return sql
+    return parsed.canonical if parsed.is_explain else parsed.into_outfile(f"/dev/fd/{write_fd}")
 
 
 async def _open_pipe() -> tuple[asyncio.StreamReader, int, asyncio.ReadTransport]:

@@ -19,5 +19,7 @@ class Limits:
     """Memory that ClickHouse may use in all; 0 for two thirds of the machine's."""
     query_bytes: int = 16 << 20
     """Length of a statement without the data of an insert."""
+    analyst_query_bytes: int = 262_144
+    """The same for the read-only users: ClickHouse's own ``max_query_size``."""
     sessions: int = 64
     """HTTP sessions (``session_id``) that may be open at the same time."""

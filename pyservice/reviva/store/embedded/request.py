@@ -61,6 +61,7 @@ class Request:
     """Of output that are held back, so that an error still gets its own status."""
     wait_end: bool
     wants_progress: bool
+    progress_interval_s: float
     user: str
     password: str
 
@@ -100,6 +101,7 @@ def parse(method: str, query_string: bytes, headers: Mapping[str, str]) -> Reque
         buffer_bytes=_integer(url, "buffer_size", _DEFAULT_BUFFER_BYTES),
         wait_end=_flag(url, "wait_end_of_query") or _flag(url, "http_wait_end_of_query"),
         wants_progress=_flag(settings, "send_progress_in_http_headers"),
+        progress_interval_s=_integer(settings, "http_headers_progress_interval_ms", 100) / 1000,
         user=user,
         password=password,
     )

@@ -11,6 +11,7 @@ from reviva.store.embedded.asgi import Send
 from reviva.store.embedded.compression import BlockEncoder, NoCompression, Stream
 from reviva.store.embedded.engine import Engine, Outcome
 from reviva.store.embedded.exceptions import ClickHouseError
+from reviva.store.embedded.progress import Progress
 from reviva.store.embedded.request import Request
 
 Headers = list[tuple[bytes, bytes]]
@@ -27,15 +28,21 @@ class Response:
         self._began_at = time.monotonic()
         self._encoders: list[Stream] = [NoCompression()]
         self._tag = secrets.token_hex(8)
-        self.progress: list[str] = []
+        self._progress: Progress | None = None
         self.has_started = False
+
+    def watch(self, interval_s: float) -> Progress:
+        """What collects the progress that :meth:`start` tells of."""
+        self._progress = Progress(interval_s)
+        return self._progress
 
     async def start(self, format_name: str, outcome: Outcome | None) -> None:
         """Sends the headers of a success. ``outcome``: of the query, where it has ended already."""
         request = self._request
         content_type = self._engine.content_types.get(format_name, "text/plain; charset=UTF-8")
         headers = [("Content-Type", content_type), ("X-ClickHouse-Format", format_name)]
-        headers += [("X-ClickHouse-Progress", line) for line in self.progress]
+        if self._progress:
+            headers += [("X-ClickHouse-Progress", line) for line in self._progress.headers()]
         headers += [
             ("X-ClickHouse-Summary", self._summary(outcome or Outcome())),
             ("X-ClickHouse-Exception-Tag", self._tag),

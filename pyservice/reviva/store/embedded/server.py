@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import uvicorn
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from reviva.store.embedded.app import App
 from reviva.store.embedded.engine import Engine
@@ -34,7 +35,7 @@ def serve(
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=_Protocol,
         lifespan="off",
         interface="asgi3",
         log_config=None,
@@ -54,6 +55,14 @@ def _die_at_once_of_crashes() -> None:
     """So that it is started again: chDB's own handlers would hold the process for minutes over a stack trace."""
     for number in (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE):
         signal.signal(number, signal.SIG_DFL)
+
+
+class _Protocol(HttpToolsProtocol):
+    """Lets the application end a connection that its client does not read from, which ASGI has no word for."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, "hang_up": transport.abort}
 
 
 class _Server(uvicorn.Server):

@@ -1,6 +1,6 @@
-"""What has to be known of a statement before ClickHouse parses it: where an INSERT's data begin, and its FORMAT.
+"""What has to be known of an INSERT before ClickHouse parses it: where its data begin, and their FORMAT.
 
-Nothing here decides what a user may do; ClickHouse's own parser and access control do (see access.py).
+Nothing here decides what a user may do; ClickHouse's own parser and access control do (see parsed.py, access.py).
 """
 
 import re
@@ -71,36 +71,6 @@ def from_file(sql: str, path: str, format_name: str) -> str:
     settings = next((token for token in _tokens(text) if token.depth == 0 and token.text == b"SETTINGS"), None)
     at = settings.start if settings else len(text)
     return _decode(text[:at] + f"\nFROM INFILE '{path}'\n".encode() + text[at:] + f"\nFORMAT {format_name}".encode())
-
-
-def output_format(sql: str) -> str:
-    """The name in the statement's FORMAT clause, or ``""``."""
-    text = sql.encode()
-    clause = _format_clause(list(_tokens(text)))
-    return _decode(text[clause[1].start : clause[1].end]) if clause else ""
-
-
-def into_outfile(sql: str, path: str) -> str:
-    """Makes the statement write its output to ``path`` in place of handing it back."""
-    text = sql.encode()
-    tokens = list(_tokens(text))
-    while tokens and tokens[-1].text == b";":
-        tokens.pop()
-    clause = _format_clause(tokens)
-    end = tokens[-1].end if tokens else len(text)
-    at = clause[0].start if clause else end
-    return _decode(text[:at] + f"\nINTO OUTFILE '{path}' APPEND\n".encode() + text[at:end])
-
-
-def _format_clause(tokens: list[_Token]) -> tuple[_Token, _Token] | None:
-    """FORMAT and the name behind it: the last such pair with only a SETTINGS clause behind."""
-    top = [token for token in tokens if token.depth == 0 and token.text != b";"]
-    for at in range(len(top) - 2, 0, -1):
-        name = top[at + 1]
-        behind = top[at + 2] if at + 2 < len(top) else None
-        if top[at].text == b"FORMAT" and name.is_word and (behind is None or behind.text == b"SETTINGS"):
-            return top[at], name
-    return None
 
 
 def _tokens(text: bytes) -> Iterator[_Token]:

@@ -13,7 +13,8 @@ from reviva.store.embedded.exceptions import ClickHouseError
 class Users:
     """``writer`` may do everything; ``analyst`` and ``default`` read.
 
-    ``default`` needs no password on this machine's loopback, so that a plain ``curl`` works; elsewhere it is nobody.
+    As long as the analyst has no password, ``default`` is let in from this machine's loopback, so that a plain ``curl``
+    works; else it is nobody.
     """
 
     writer_password: str
@@ -25,7 +26,7 @@ class Users:
             return Role.WRITER
         if user == "analyst" and (self.analyst_password is None or _same(password, self.analyst_password)):
             return Role.ANALYST
-        if user == "default" and not password and _is_loopback(peer):
+        if user == "default" and not password and self.analyst_password is None and _is_loopback(peer):
             return Role.ANALYST
         raise ClickHouseError(
             exceptions.AUTHENTICATION_FAILED,
