@@ -108,6 +108,20 @@ def journal_failed() -> Refused:
     return not_ready("the journal cannot be written")
 
 
+def too_slow() -> Refused:
+    """The client takes too long to send what it has begun."""
+    return Refused(408, "request_timeout", "the rest of the request did not come in time; try again", retry_after_s=1.0)
+
+
+def key_needed_first(limit: int) -> Refused:
+    """Who sends much has to say who they are before it."""
+    return Refused(
+        401,
+        "missing_key",
+        f"a body of more than {limit} bytes needs a good API key before it: in a header, or in the query as key",
+    )
+
+
 def body_too_large(limit: int) -> Refused:
     """Told while the body is being read."""
     return Refused(

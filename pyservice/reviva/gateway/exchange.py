@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from reviva._engine import Format, Intaken
 from reviva.gateway.cors import Cors
-from reviva.gateway.errors import Refused, body_too_large, journal_failed
+from reviva.gateway.errors import Refused, body_too_large, journal_failed, key_needed_first, too_slow
 from reviva.gateway.http import Head, Headers
 from reviva.gateway.ingest import Ingest
 from reviva.gateway.metrics import Metrics
@@ -18,7 +18,12 @@ from reviva.telemetry import logger
 _JSON = (b"content-type", b"application/json")
 _PROTOBUF = (b"content-type", b"application/x-protobuf")
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")
-_TOO_LARGE = 413
+_REST_IS_UNWANTED = frozenset((401, 408, 413))
+_PATIENCE_S = 30.0
+_SLOWEST_BYTES_S = 16 << 10
+"""A body that comes at this rate, or was whole within the patience, is waited for."""
+_UNNAMED_BYTES = 512 << 10
+"""So large a body may be whose key is in itself; Segment's SDKs send no larger ones."""
 
 log = logger(__name__)
 
@@ -70,6 +75,7 @@ class Exchange:
         self._is_on = False
         self._is_whole = False
         self._is_over = False
+        self._is_named = False
 
     def start(self) -> None:
         """To be called once all exchanges before it on the connection are over."""
@@ -98,6 +104,12 @@ class Exchange:
         if self._is_on:
             self._take()
 
+    def end_if_late(self, now: float) -> None:
+        """Refuses where the body takes too long; ``now`` is a ``perf_counter()``."""
+        is_reading = self._is_on and not self._is_whole and not self._is_over
+        if is_reading and now - self._began > _PATIENCE_S + self._inflight / _SLOWEST_BYTES_S:
+            self._refuse(too_slow())
+
     def abandon(self) -> None:
         """To be called instead of :meth:`end` where the connection ended before the body did."""
         if not self._is_over:
@@ -107,11 +119,18 @@ class Exchange:
         try:
             if self._inflight + size > self._shared.max_body_bytes:
                 raise body_too_large(self._shared.max_body_bytes)
+            if self._inflight + size > _UNNAMED_BYTES:
+                self._make_sure_of_key()
             self._shared.ingest.admit(size)
         except Refused as refused:
             self._refuse(refused)
         else:
             self._inflight += size
+
+    def _make_sure_of_key(self) -> None:
+        self._is_named = self._is_named or self._shared.ingest.knows(self._head.key())
+        if not self._is_named:
+            raise key_needed_first(_UNNAMED_BYTES)
 
     def _take(self) -> None:
         if self._is_over:
@@ -154,7 +173,7 @@ class Exchange:
 
     def _refuse(self, refused: Refused) -> None:
         self._shared.metrics.count_refused(refused.code)
-        if refused.status == _TOO_LARGE:  # the rest of the body is not wanted
+        if refused.status in _REST_IS_UNWANTED and not self._is_whole:
             self.keep_alive = False
         self._answer(refused.status, [_JSON, *refused.http_headers()], refused.http_body())
 

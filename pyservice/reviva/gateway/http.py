@@ -50,6 +50,10 @@ class Head:
         """Whether the client waits to be asked for the body."""
         return self.headers.get(b"expect", b"").lower() == b"100-continue"
 
+    def key(self) -> str | None:
+        """The API key, where it does not stand in the body."""
+        return api_key(self.headers, query_of(self._query))
+
     def with_body(self, body: bytes, proxies: ProxyTrust) -> Request:
         """The whole request as the engine wants it."""
         headers, query, path = self.headers, query_of(self._query), self._path

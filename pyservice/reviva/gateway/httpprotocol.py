@@ -5,6 +5,7 @@ uvicorn's: parsing, keep-alive, pipelining, the limit of connections, shutdown.
 """
 
 from collections.abc import Coroutine
+from time import perf_counter
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from reviva.gateway.exchange import Exchange, HttpIngest
 from reviva.gateway.http import Head, Headers, ingest_paths
 
+_HEAD_PATIENCE_S = 10.0
 _PATHS = ingest_paths()
 
 
@@ -26,8 +28,22 @@ class IngestProtocol(HttpToolsProtocol):
         self._ingest = ingest
         self._reading: Exchange | None = None
         """The exchange whose body is being read."""
+        self._head_since: float | None = perf_counter()
+        """Since when the head of a request is waited for; while a connection is idle, uvicorn has an eye on it."""
+
+    def end_if_late(self, now: float) -> None:
+        """Gives a client up that takes too long for what it owes; ``now`` is a ``perf_counter()``."""
+        if self._reading is not None:
+            self._reading.end_if_late(now)
+        elif self._head_since is not None and now - self._head_since > _HEAD_PATIENCE_S:
+            self.transport.close()
+
+    def on_message_begin(self) -> None:  # noqa: D102
+        super().on_message_begin()
+        self._head_since = perf_counter()
 
     def on_headers_complete(self) -> None:  # noqa: D102
+        self._head_since = None
         # One that came in the same packet may have been refused at once, after which the connection counts as idle.
         self._unset_keepalive_if_required()
         head = self._head() if self._is_ordinary_post() else None

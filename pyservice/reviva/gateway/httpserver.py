@@ -5,6 +5,7 @@ import contextlib
 import socket
 from collections.abc import Iterator
 from functools import partial
+from time import perf_counter
 from typing import cast
 
 import uvicorn
@@ -16,6 +17,7 @@ from reviva.gateway.httpprotocol import IngestProtocol
 
 _BACKLOG = 2048
 _KEEP_ALIVE_S = 75
+_LOOK_S = 1.0
 _LONGEST_WS_MESSAGE = 4096
 """Viewers have nothing to say."""
 
@@ -44,20 +46,33 @@ class HttpServer:
             timeout_keep_alive=_KEEP_ALIVE_S,
         )
         self._server = _Server(config)
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Begins to accept: connections are taken from now on, and answered as soon as the loop turns."""
         self._socket.listen(_BACKLOG)
-        self._task = asyncio.create_task(self._server.serve(sockets=[self._socket]), name="http")
+        self._tasks = [
+            asyncio.create_task(self._server.serve(sockets=[self._socket]), name="http"),
+            asyncio.create_task(self._end_late_requests(), name="late requests"),
+        ]
 
     async def stop(self, grace_s: float) -> None:
         """Stops accepting and waits for running requests, at most ``grace_s`` seconds."""
         self._server.config.timeout_graceful_shutdown = int(grace_s)
         self._server.should_exit = True
-        if self._task is not None:
-            await self._task
+        if self._tasks:
+            serving, ending = self._tasks
+            await serving
+            ending.cancel()
         self._socket.close()
+
+    async def _end_late_requests(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_S)
+            now = perf_counter()
+            for connection in list(self._server.server_state.connections):
+                if isinstance(connection, IngestProtocol):
+                    connection.end_if_late(now)
 
 
 class _Server(uvicorn.Server):

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from reviva._engine import Intake, Intaken, JournalFullError, RequestError
+from reviva._engine import Intake, Intaken, JournalFullError, RequestError, hash_key
 from reviva.gateway.durable import DurableJournal
 from reviva.gateway.errors import Refused, journal_failed, journal_full, not_ready, overloaded, rate_limited
 from reviva.gateway.keyring import KeyRing, Limit
@@ -52,6 +52,10 @@ class Ingest:
         self.inflight_bytes = 0
         """Bodies that are being read, decoded or written."""
         self.is_stopping = False
+
+    def knows(self, key: str | None) -> bool:
+        """Whether this API key is good."""
+        return key is not None and self._keys.project_of(hash_key(key)) is not None
 
     def admit(self, size: int) -> None:
         """Counts ``size`` bytes as in flight, until :meth:`release`. Raises :class:`Refused` where it is too much."""
