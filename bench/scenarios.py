@@ -43,12 +43,12 @@ class Size:
 
 QUICK = Size(
     templates=40,
-    engine_s=1.5,
+    engine_s=1.2,
     burst_s=8,
     burst_requests=600,
-    single_s=3,
-    pace_s=8,
-    warm_up_s=3,
+    single_s=2,
+    pace_s=7,
+    warm_up_s=2,
     insert_batches=6,
 )
 FULL = Size(

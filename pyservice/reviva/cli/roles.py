@@ -55,7 +55,7 @@ def gateway(
     settings = _start("gateway", lane=lane, config=config_file, data_dir=data_dir, http=http, grpc=grpc)
     import uvloop
 
-    from reviva.gateway import run_gateway
+    from reviva.gateway.main import run_gateway
 
     async def run() -> None:
         stop = asyncio.Event()

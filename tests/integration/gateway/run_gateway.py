@@ -8,7 +8,7 @@ import sys
 import uvloop
 
 from reviva.config import load
-from reviva.gateway import Gateway
+from reviva.gateway.main import Gateway
 from reviva.telemetry import configure_logging
 
 
