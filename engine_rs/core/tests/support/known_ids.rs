@@ -9,7 +9,7 @@ const WINDOW_HOURS: u8 = 24;
 const SHARDS: usize = 512;
 
 /// As processors do, who sweep with every tick: hours are kept modulo 256.
-const MOST_HOURS_UNSWEPT: i64 = 200;
+const MOST_HOURS_UNSWEPT: i64 = 100;
 
 /// Follows the steps that `data` says, four bytes each, beside a plain map.
 ///
@@ -29,7 +29,10 @@ pub fn follow(data: &[u8]) {
                 (0..SHARDS).for_each(|_| ids.sweep(hour * HOUR_MS, WINDOW_HOURS));
                 swept = hour;
             }
-            [2, ..] => ids.settle().expect("a working disk"),
+            [2, ..] => {
+                ids.sweep(hour * HOUR_MS, WINDOW_HOURS);
+                ids.settle().expect("a working disk");
+            }
             [payload, shard, middle, last] => {
                 let key = key(shard, middle, last);
                 let payload = u64::from(payload & 3) << 8;

@@ -141,6 +141,16 @@ impl Default for Window {
 }
 
 impl Window {
+    /// Moved on to an hour that is later: a batch's entries come before the sweep that tells its time.
+    #[inline]
+    pub fn reaching(self, hour: u8) -> Self {
+        let is_later = hour.wrapping_sub(self.hour) < 128;
+        Self {
+            hour: if is_later { hour } else { self.hour },
+            ..self
+        }
+    }
+
     /// Whether the entry's hour is inside.
     #[inline]
     pub fn has(self, entry: &Entry) -> bool {

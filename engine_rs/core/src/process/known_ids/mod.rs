@@ -122,7 +122,8 @@ impl KnownIds {
         self.sweep += 1;
     }
 
-    /// Moves ids to disk, shard by shard, until the rest keeps within the budget. Call it once a batch.
+    /// Moves ids to disk, shard by shard, until the rest keeps within the budget. Call it once a batch, after
+    /// [`sweep`](Self::sweep).
     ///
     /// # Errors
     /// What the file system said, now or since the last call, and of which directory. What was answered since is void then.
@@ -183,6 +184,17 @@ mod tests {
         assert_eq!(ids.check(7, 0xaa00, HOUR, 24), Known::Duplicate);
         assert_eq!(ids.check(7, 0xbb00, HOUR, 24), Known::Collision);
         assert_eq!(ids.check(7, 0xaa00, -HOUR, 24), Known::Duplicate);
+    }
+
+    #[test]
+    fn a_batch_that_begins_long_after_the_last_sweep_forgets_nothing_of_itself() {
+        let mut ids = KnownIds::default();
+        ids.sweep(0, 24);
+        for again in [Known::New, Known::Duplicate] {
+            for key in 0..5_000 {
+                assert_eq!(ids.check(key, 0, 9 * HOUR, 24), again, "{key}");
+            }
+        }
     }
 
     #[test]

@@ -51,7 +51,8 @@ impl Shard {
         {
             return Ok(found.compare(&entry));
         }
-        self.table.insert(place, key, entry, window);
+        self.table
+            .insert(place, key, entry, window.reaching(entry.hour));
         Ok(Known::New)
     }
 
