@@ -163,8 +163,11 @@ class TestRefused:
         assert answer.headers["connection"] == "close"
 
     def test_chunks_are_not_read_beyond_the_limit(self, server: Server) -> None:
+        head = (
+            f"POST /v1/events HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {KEY}\r\ntransfer-encoding: chunked\r\n\r\n"
+        )
         with socket.create_connection(("127.0.0.1", server.http_port)) as client:
-            client.sendall(b"POST /v1/events HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n")
+            client.sendall(head.encode())
             chunk = b"10000\r\n" + b" " * 0x10000 + b"\r\n"
             for _ in range(17):
                 client.sendall(chunk)
