@@ -16,7 +16,8 @@ def main() -> None:
     """Draws every plot whose result is there."""
     mpl.rcParams["svg.hashsalt"] = "reviva"  # the same result makes the same file
     _PLOTS.mkdir(exist_ok=True)
-    for name, draw in (("quick", _stages), ("load_curve", _latency), ("known_ids", _known_ids)):
+    plots = {"quick": _stages, "load_curve": _latency, "known_ids": _known_ids, "shards": _shards}
+    for name, draw in plots.items():
         result = _RESULTS / f"{name}.json"
         if result.exists():
             figure = Figure(figsize=(7, 3.6), layout="constrained")
@@ -61,6 +62,18 @@ def _known_ids(axes: Axes, points: Any) -> None:
     ):
         axes.plot(known, [point[name] for point in points], marker="o", label=label)
     axes.set(title="Dedupe", xlabel="known ids", xscale="log", ylim=(0, None))
+    axes.legend(fontsize="small")
+
+
+def _shards(axes: Axes, points: Any) -> None:
+    """Events per second that the processor takes, over the number of its shards."""
+    shards = [point["shards"] for point in points]
+    for name, label, style in (
+        ("events_s", "by the clock, on two cores", "-"),
+        ("simulated_events_s", "computed for as many cores", "--"),
+    ):
+        axes.plot(shards, [point[name] for point in points], style, marker="o", label=label)
+    axes.set(title="The processor", xlabel="shards", ylabel="events per second", xticks=shards, ylim=(0, None))
     axes.legend(fontsize="small")
 
 

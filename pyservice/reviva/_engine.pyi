@@ -211,17 +211,21 @@ class Processor:
         batch_number: int,
         known_ids_bytes: int = 2 << 30,
         known_ids_dir: str | None = None,
+        shards: int = 1,
     ) -> Self:
         """``rules``: JSON, the defaults under ``"default"`` and overrides by project id (see ARCHITECTURE.md).
         ``clock_ms`` and ``batch_number``: as the checkpoint has them for the first batch. ``known_ids_dir``: an
         existing directory for the event ids that ``known_ids_bytes`` of memory do not hold; without one, all stay in
-        memory.
+        memory. ``shards``: visitors are spread over so many, each of which works on a thread of its own; the order of
+        rows depends on it, and nothing else.
         Raises ``ValueError``."""
 
     clock_ms: int
     """The latest time that records have told."""
     batch_number: int
     """Number of the next batch: the version of what it derives."""
+    shards: int
+    """Over how many shards visitors are spread."""
 
     def rebuild_queries(self) -> list[tuple[str, str]]:
         """The (name, SQL) queries, in order, whose results rebuild the state; each has a ``{where}`` placeholder for
@@ -232,8 +236,8 @@ class Processor:
         cannot be kept on disk."""
 
     def process(self, batch: Batch) -> Blocks:
-        """Runs a batch. The same state and batch always give the same bytes. Raises ``OSError`` where event ids on disk
-        cannot be read or written; the state has to be rebuilt in a new Processor then."""
+        """Runs a batch. The same state, batch and number of shards always give the same bytes. Raises ``OSError`` where
+        event ids on disk cannot be read or written; the state has to be rebuilt in a new Processor then."""
 
     def stats(self) -> dict[str, int]:
         """What it holds: known ids, visitors, and bytes of both in memory and on disk."""
@@ -246,7 +250,7 @@ class Blocks:
         """Tables that get rows, in the order in which to insert: ``events`` last."""
 
     def block(self, table: str) -> bytes:
-        """The Native block for ``table``."""
+        """The Native block for ``table``; of ``events``, it may be several, one behind the other."""
 
     def rows(self, table: str) -> int: ...
     def row(self, table: str, index: int) -> bytes:

@@ -132,6 +132,11 @@ class ProcessorSettings(Group):
     known_ids_bytes: int = Field(
         default=2 << 30, gt=0, description="memory for event ids, about 30 bytes each; further ones go to disk"
     )
+    shards: int = Field(
+        default_factory=lambda: max(1, (os.cpu_count() or 1) // 2),
+        gt=0,
+        description="threads, each with a part of the visitors; by default half as many as there are cores",
+    )
     insert_interval_ms: int = Field(default=150, ge=0, description="at low load, least time between two inserts")
     retry_max_s: float = Field(default=10, gt=0, description="longest pause between two tries while the store is away")
 

@@ -67,6 +67,10 @@ class Installation:
         self._processes.append(process)
         return process
 
+    def change(self, **settings: str) -> None:
+        """Changes environment variables of what is started from now on."""
+        self._environment |= settings
+
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Runs ``reviva ARGUMENTS`` to its end."""
         return subprocess.run(

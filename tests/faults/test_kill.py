@@ -29,7 +29,7 @@ def test_conservation_under_kill_9(tmp_path: Path) -> None:
     print(f"REVIVA_FAULTS_SEED={SEED}")  # noqa: T201 — pytest shows it with a failure
     killed: Counter[str] = Counter()
     ledger = Ledger()
-    with installed(tmp_path, gateways=2) as reviva:
+    with installed(tmp_path, gateways=2, REVIVA_PROCESSOR__SHARDS="2") as reviva:
         with sending(reviva, str(SEED), ledger):
             for number in range(KILLS):
                 target = TARGETS[number] if number < len(TARGETS) else moments.choice(TARGETS)
@@ -46,6 +46,7 @@ def test_conservation_under_kill_9(tmp_path: Path) -> None:
 def _kill(reviva: Installation, target: str, moments: random.Random) -> None:
     if target == EVERYTHING:
         reviva.kill()
+        reviva.change(REVIVA_PROCESSOR__SHARDS=str(moments.randint(1, 3)))
         reviva.start()
     else:
         pid = reviva.signal(target, signal.SIGKILL, moments)

@@ -131,10 +131,11 @@ class ModelBlocks:
 
 
 class ModelEngine:
-    """Drops ids that it knows; knows only what the store and its own batches told it."""
+    """Drops ids that it knows; knows only what the store and its own batches told it. Shards set the order of rows."""
 
-    def __init__(self, checkpoint: Checkpoint, fate: Fate) -> None:
+    def __init__(self, checkpoint: Checkpoint, fate: Fate, shards: int) -> None:
         self.clock_ms, self.batch_number = checkpoint.clock_ms, checkpoint.batch_number
+        self.shards = checkpoint.shards_to_begin_with(shards)
         self._known: set[int] = set()
         self._fate = fate
 
@@ -151,6 +152,7 @@ class ModelEngine:
             if number != TICK and number not in self._known:
                 self._known.add(number)
                 fresh.append([number, lane, offset])
+        fresh.sort(key=lambda row: row[0] % self.shards)
         self.clock_ms += batch.records
         self.batch_number += 1
         total = sum(number for number, _, _ in fresh)

@@ -14,7 +14,6 @@ from reviva.pipeline.loop import Pipeline
 from reviva.pipeline.metrics import Metrics
 
 pytestmark = pytest.mark.usefixtures("_silent")
-QUICK = ProcessorSettings(insert_interval_ms=0, retry_max_s=0.0001)
 
 records = st.lists(st.one_of(st.integers(0, 30), st.just(TICK)), max_size=25)
 lanes = st.dictionaries(st.integers(0, 3), records, max_size=3)
@@ -24,6 +23,7 @@ MOODS = st.lists(
     max_size=12,
 )
 sizes = st.lists(st.integers(1, 8), max_size=20)
+shards = st.integers(1, 3)
 
 
 @pytest.fixture(scope="module")
@@ -32,16 +32,17 @@ def _silent():
         yield
 
 
-def run(disk: Disk, fate: Fate, sizes: list[int], poison: frozenset[int], moods: list[str]) -> None:
+def run(disk: Disk, fate: Fate, sizes: list[int], poison: frozenset[int], moods: list[str], *, shards: int = 1) -> None:
     stopping = Event()
+    settings = ProcessorSettings(insert_interval_ms=0, retry_max_s=0.0001, shards=shards)
     while not stopping.is_set():
         Pipeline(
             journal=ModelJournal(disk, fate, sizes, at_end=stopping.set),
-            engine=ModelEngine(disk.checkpoint, fate),
+            engine=ModelEngine(disk.checkpoint, fate, shards),
             store=ModelStore(disk, fate, poison, moods),
             checkpoints=ModelCheckpoints(disk, fate),
             checkpoint=disk.checkpoint,
-            settings=QUICK,
+            settings=settings,
             metrics=Metrics(),
             stopping=stopping,
         ).run()
@@ -68,10 +69,10 @@ def test_each_event_is_stored_once_however_often_it_dies(lanes, crashes, sizes, 
     for steps_left in crashes:
         moods = data.draw(MOODS)
         try:
-            run(disk, Fate(steps_left), sizes, poison, moods)
+            run(disk, Fate(steps_left), sizes, poison, moods, shards=data.draw(shards))
         except Crash:
             sizes = sizes[1:]
-    run(disk, Fate(), sizes, poison, [])
+    run(disk, Fate(), sizes, poison, [], shards=data.draw(shards))
     check(disk, poison)
 
 
@@ -80,6 +81,6 @@ def test_each_single_step_may_be_the_last(steps: int):
     disk = Disk({0: [1, 2, 3, TICK, 4, 5, 13, 6], 1: [3, 7, 13, 8, TICK, TICK, 9]})
     fate = Fate(steps)
     with suppress(Crash):
-        run(disk, fate, [2, 5, 1, 4], frozenset({13}), [])
-    run(disk, Fate(), [3, 3, 1], frozenset({13}), [])
+        run(disk, fate, [2, 5, 1, 4], frozenset({13}), [], shards=3)
+    run(disk, Fate(), [3, 3, 1], frozenset({13}), [], shards=2)
     check(disk, frozenset({13}))

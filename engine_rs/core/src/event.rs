@@ -3,9 +3,11 @@
 //! The record keeps texts behind varint lengths, which is ClickHouse's own form of a String, so the block writer copies them.
 
 mod facts;
+pub mod header;
 mod texts;
 
 pub use facts::{Consent, EventType, Flags};
+pub use header::Header;
 pub use texts::{TEXTS, Text, Texts};
 
 use crate::record::{Kind, RecordError, VERSION};
@@ -164,20 +166,6 @@ impl<'a> Event<'a> {
         ]
     }
 
-    /// The receive time alone, of a payload that [`encode`](Self::encode) wrote; `None` for other records.
-    #[inline]
-    #[must_use]
-    pub fn received_at_ms(payload: &[u8]) -> Option<i64> {
-        fixed(payload, 12).map(i64::from_le_bytes)
-    }
-
-    /// The dedupe key alone, likewise.
-    #[inline]
-    #[must_use]
-    pub fn dedupe_key(payload: &[u8]) -> Option<u128> {
-        fixed(payload, 28).map(u128::from_le_bytes)
-    }
-
     /// Reads what [`encode`](Self::encode) wrote.
     ///
     /// # Errors
@@ -237,17 +225,6 @@ impl<'a> Event<'a> {
             },
         })
     }
-}
-
-/// Bytes at a fixed place of an event's payload; `None` for other records.
-#[inline]
-fn fixed<const N: usize>(payload: &[u8], at: usize) -> Option<[u8; N]> {
-    let is_event = payload.starts_with(&[Kind::Event as u8, VERSION]);
-    payload
-        .get(at..)?
-        .first_chunk()
-        .copied()
-        .filter(|_| is_event)
 }
 
 /// Bytes of a record before its texts.
@@ -327,8 +304,15 @@ mod tests {
             }
             let mut out = Vec::new();
             event.encode(&mut out);
-            prop_assert_eq!(Event::received_at_ms(&out), Some(event.received_at_ms));
-            prop_assert_eq!(Event::dedupe_key(&out), Some(event.dedupe_key));
+            prop_assert_eq!(header::received_at_ms(&out), Some(event.received_at_ms));
+            prop_assert_eq!(header::dedupe_key(&out), Some(event.dedupe_key));
+            prop_assert_eq!(Header::read(&out), Some(Header {
+                received_at_ms: event.received_at_ms,
+                dedupe_key: event.dedupe_key,
+                payload_hash: event.payload_hash,
+                visitor: event.visitor,
+                project_id: event.text(Text::ProjectId),
+            }));
             prop_assert_eq!(Event::decode(&out), Ok(event));
             for cut in 0..out.len() {
                 prop_assert!(Event::decode(&out[..cut]).is_err());

@@ -32,10 +32,10 @@ impl Blocks {
         Ok(self.0.rows(named(table)?))
     }
 
-    fn block<'py>(&self, py: Python<'py>, table: &str) -> Result<Bound<'py, PyBytes>, Error> {
+    fn block<'py>(&self, py: Python<'py>, table: &str) -> PyResult<Bound<'py, PyBytes>> {
         match named(table)? {
-            Table::Events => Ok(PyBytes::new(py, self.0.events_block())),
-            table => self.rows_block(py, table, 0..self.0.rows(table)),
+            Table::Events => self.events_block(py),
+            table => Ok(self.rows_block(py, table, 0..self.0.rows(table))?),
         }
     }
 
@@ -84,6 +84,19 @@ impl Blocks {
 }
 
 impl Blocks {
+    fn events_block<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        let length = self.0.events_blocks().map(<[u8]>::len).sum();
+        let fill = |mut out: &mut [u8]| {
+            for block in self.0.events_blocks() {
+                let (front, rest) = out.split_at_mut(block.len());
+                front.copy_from_slice(block);
+                out = rest;
+            }
+            Ok(())
+        };
+        PyBytes::new_with(py, length, fill)
+    }
+
     fn rows_block<'py>(
         &self,
         py: Python<'py>,

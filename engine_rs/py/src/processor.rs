@@ -40,16 +40,18 @@ impl Processor {
 #[pymethods]
 impl Processor {
     #[new]
-    #[pyo3(signature = (rules, *, clock_ms, batch_number, known_ids_bytes = 2 << 30, known_ids_dir = None))]
+    #[pyo3(signature = (rules, *, clock_ms, batch_number, known_ids_bytes = 2 << 30, known_ids_dir = None, shards = 1))]
     fn new(
         rules: &str,
         clock_ms: i64,
         batch_number: u64,
         known_ids_bytes: usize,
         known_ids_dir: Option<PathBuf>,
+        shards: usize,
     ) -> Result<Self, Error> {
         let rules = RuleBook::from_json(rules).map_err(value)?;
-        let mut processor = process::Processor::new(rules, clock_ms, batch_number);
+        let mut processor =
+            process::Processor::new(rules, clock_ms, batch_number).with_shards(shards);
         if let Some(directory) = known_ids_dir {
             processor = processor.with_budget(Budget {
                 bytes: known_ids_bytes,
@@ -67,6 +69,11 @@ impl Processor {
     #[getter]
     fn batch_number(&self, py: Python<'_>) -> Result<u64, Error> {
         self.look(py, process::Processor::batch_number)
+    }
+
+    #[getter]
+    fn shards(&self, py: Python<'_>) -> Result<usize, Error> {
+        self.look(py, process::Processor::shards)
     }
 
     fn rebuild_queries(&self, py: Python<'_>) -> Result<Vec<(&'static str, String)>, Error> {

@@ -52,6 +52,8 @@ class Checkpoint:
     """The processor's clock before that batch."""
     pending: Bounds | None = None
     """The batch of which any part may be in the store."""
+    shards: int = 1
+    """How many shards the pending batch is processed by: the order of its rows depends on it."""
     refused: dict[Part, str] = field(default_factory=dict)
     """Parts of it that the store refused as a whole, and why: they are tried in halves only, also after a restart,
     so that no row can go in once under its part's token and once under a larger one's."""
@@ -60,6 +62,10 @@ class Checkpoint:
     def new(cls) -> Self:
         """The beginning: nothing is done."""
         return cls(secrets.token_hex(8), {}, batch_number=1, clock_ms=0)
+
+    def shards_to_begin_with(self, wanted: int) -> int:
+        """By how many shards to go on: those of the pending batch, if there is one, whatever is ``wanted`` after it."""
+        return wanted if self.pending is None else self.shards
 
     def token(self) -> str:
         """What the pending batch's deduplication tokens begin with."""
@@ -120,6 +126,7 @@ def _encode(checkpoint: Checkpoint) -> bytes:
         "batch_number": checkpoint.batch_number,
         "clock_ms": checkpoint.clock_ms,
         "pending": checkpoint.pending,
+        "shards": checkpoint.shards,
         "refused": [[part.table, part.start, part.stop, why] for part, why in checkpoint.refused.items()],
     }
     text = json.dumps(fields, separators=(",", ":"))
@@ -141,6 +148,7 @@ def _decode(data: bytes) -> Checkpoint:
         batch_number=fields["batch_number"],
         clock_ms=fields["clock_ms"],
         pending=None if pending is None else {int(lane): (start, stop) for lane, (start, stop) in pending.items()},
+        shards=fields["shards"],
         refused={Part(table, start, stop): why for table, start, stop, why in fields["refused"]},
     )
 

@@ -66,7 +66,8 @@ class Pipeline:
         """Works until it is told to stop, or until a new pipeline has to go on where this one ends.
 
         That is so once the store has refused an event: the engine took it for stored, and knows better only after its
-        state is rebuilt. ``on_ready`` is called once that is done here.
+        state is rebuilt; and where the pending batch was processed by another number of shards than is wanted now.
+        ``on_ready`` is called once the state is rebuilt here.
         """
         try:
             self._journal.release(self._saved.positions)
@@ -118,7 +119,8 @@ class Pipeline:
         return True
 
     def _is_to_end(self) -> bool:
-        return self._stopping.is_set() or self._knows_refused_events
+        is_reshard_due = self._engine.shards != self._settings.shards
+        return self._stopping.is_set() or self._knows_refused_events or is_reshard_due
 
     def _cut(self) -> Batch | None:
         """At low load a batch holds what arrives in an insert interval; under load it is full before that."""
@@ -182,7 +184,12 @@ class Pipeline:
 
     def _checkpoint(self, pending: Bounds | None) -> Checkpoint:
         return Checkpoint(
-            self._saved.journal_id, self._reached, self._engine.batch_number, self._engine.clock_ms, pending=pending
+            self._saved.journal_id,
+            self._reached,
+            self._engine.batch_number,
+            self._engine.clock_ms,
+            pending=pending,
+            shards=self._engine.shards,
         )
 
     def _save(self, checkpoint: Checkpoint) -> None:

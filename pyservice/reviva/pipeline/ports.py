@@ -21,6 +21,7 @@ class Engine(Protocol):
 
     clock_ms: int
     batch_number: int
+    shards: int
 
     def rebuild_queries(self) -> list[tuple[str, str]]: ...  # noqa: D102
     def rebuild(self, name: str, native: bytes) -> None: ...  # noqa: D102

@@ -62,6 +62,7 @@ def _open(settings: Settings, store: StoreClient, metrics: Metrics, stopping: Ev
             batch_number=checkpoint.batch_number,
             known_ids_bytes=settings.processor.known_ids_bytes,
             known_ids_dir=str(settings.known_ids_dir),
+            shards=checkpoint.shards_to_begin_with(settings.processor.shards),
         ),
         store=store,
         checkpoints=checkpoints,

@@ -1,6 +1,6 @@
 //! Records cut from the journal.
 
-use crate::event::Event;
+use crate::event::header;
 use crate::frame;
 use std::collections::BTreeMap;
 
@@ -73,7 +73,7 @@ impl Batch {
     #[must_use]
     pub fn oldest_received_at_ms(&self) -> i64 {
         self.entries()
-            .filter_map(|entry| Event::received_at_ms(entry.payload))
+            .filter_map(|entry| header::received_at_ms(entry.payload))
             .min()
             .unwrap_or(0)
     }

@@ -1,10 +1,11 @@
 //! What a batch becomes: rows for four tables, as ClickHouse Native blocks.
 
+use super::collector::Rows;
 use super::derived::Derived;
-use super::letters::{self, Letter};
+use super::letters::{self, Letter, Letters};
 use super::pool::Shared;
-use super::processor::session_id;
 use super::session_changes::Span;
+use super::shard::session_id;
 use super::stats::Stats;
 use super::visitor::split_page;
 use crate::block::tables::{DerivedEvent, DerivedEvents, SessionChange, SessionChanges};
@@ -55,13 +56,13 @@ impl Table {
 /// A batch's rows. The batch is kept, so that any range of rows can be made into a block of its own.
 #[derive(Debug)]
 pub struct Blocks {
-    pub(super) batch: Arc<Batch>,
-    pub(super) events: Vec<u8>,
-    pub(super) placed: Vec<Assigned>,
-    pub(super) changes: Vec<Change>,
-    pub(super) conclusions: Vec<Conclusion>,
-    pub(super) letters: Vec<Letter>,
-    pub(super) number: u64,
+    batch: Arc<Batch>,
+    number: u64,
+    /// By shard, its Native blocks and where their rows come from.
+    events: Vec<(Vec<u8>, Vec<Assigned>)>,
+    changes: Vec<Change>,
+    conclusions: Vec<Conclusion>,
+    letters: Letters,
     /// Counts of what happened.
     pub stats: Stats,
 }
@@ -89,14 +90,36 @@ pub(super) struct Conclusion {
 }
 
 impl Blocks {
+    /// Of `batch`, without what its events become. `number`: the batch's.
+    pub(super) fn new(batch: Arc<Batch>, number: u64, letters: Letters, stats: Stats) -> Self {
+        Self {
+            batch,
+            number,
+            events: Vec::new(),
+            changes: Vec::new(),
+            conclusions: Vec::new(),
+            letters,
+            stats,
+        }
+    }
+
+    /// Adds what its events become in the next shard.
+    pub(super) fn add(&mut self, rows: Rows) {
+        self.events.push((rows.events, rows.placed));
+        self.changes.extend(rows.changes);
+        self.conclusions.extend(rows.conclusions);
+        self.letters.0.extend(rows.letters.0);
+        self.stats += rows.stats;
+    }
+
     /// How many rows `table` gets.
     #[must_use]
     pub fn rows(&self, table: Table) -> usize {
         match table {
-            Table::DeadLetters => self.letters.len(),
+            Table::DeadLetters => self.letters.0.len(),
             Table::SessionChanges => self.changes.len(),
             Table::DerivedEvents => self.conclusions.len(),
-            Table::Events => self.placed.len(),
+            Table::Events => self.events.iter().map(|(_, placed)| placed.len()).sum(),
         }
     }
 
@@ -104,15 +127,15 @@ impl Blocks {
     #[must_use]
     pub fn block(&self, table: Table) -> Vec<u8> {
         match table {
-            Table::Events => self.events.clone(),
+            Table::Events => self.events_blocks().collect::<Vec<_>>().concat(),
             other => self.slice(other, 0..self.rows(other)),
         }
     }
 
-    /// The block of all rows of `events`, without a copy.
-    #[must_use]
-    pub fn events_block(&self) -> &[u8] {
-        &self.events
+    /// The blocks of all rows of `events`, which may stand one behind the other in one insert, without a copy.
+    pub fn events_blocks(&self) -> impl Iterator<Item = &[u8]> {
+        let filled = self.events.iter().filter(|(_, placed)| !placed.is_empty());
+        filled.map(|(blocks, _)| blocks.as_slice())
     }
 
     /// A block of some rows of `table`, counted as in [`rows`](Self::rows); a range beyond them is cut.
@@ -120,7 +143,7 @@ impl Blocks {
     pub fn slice(&self, table: Table, range: Range<usize>) -> Vec<u8> {
         let range = range.start.min(self.rows(table))..range.end.min(self.rows(table));
         match table {
-            Table::DeadLetters => letters::block(&self.letters[range]),
+            Table::DeadLetters => letters::block(&self.letters.0[range]),
             Table::SessionChanges => self.changes_block(&self.changes[range]),
             Table::DerivedEvents => self.conclusions_block(&self.conclusions[range]),
             Table::Events => self.events_slice(range),
@@ -137,7 +160,7 @@ impl Blocks {
     #[must_use]
     pub fn dead_letters(&self, rows: &[usize], code: Code, message: &str) -> Vec<u8> {
         let mut letters = Vec::new();
-        for &row in rows.iter().filter(|&&row| row < self.placed.len()) {
+        for &row in rows {
             self.each_event(row..row + 1, |event, assigned| {
                 let position = (assigned.lane, assigned.offset);
                 letters.push(Letter::of(event, code, message, "store", position));
@@ -152,7 +175,16 @@ impl Blocks {
         range: Range<usize>,
         mut visit: impl FnMut(&Event<'_>, &Assigned),
     ) {
-        let mut wanted = self.placed[range].iter().peekable();
+        let mut before = 0;
+        for (_, placed) in &self.events {
+            let within = |row: usize| row.saturating_sub(before).min(placed.len());
+            self.each_of(&placed[within(range.start)..within(range.end)], &mut visit);
+            before += placed.len();
+        }
+    }
+
+    fn each_of(&self, placed: &[Assigned], visit: &mut impl FnMut(&Event<'_>, &Assigned)) {
+        let mut wanted = placed.iter().peekable();
         for entry in self.batch.entries() {
             let Some(assigned) = wanted.peek() else {
                 return;

@@ -1,30 +1,38 @@
-//! Takes down what a batch becomes, while it is processed.
+//! Takes down what a batch becomes in one shard, while it is processed.
 
-use super::blocks::{Blocks, Change, Conclusion};
+use super::blocks::{Change, Conclusion};
 use super::derived::Derived;
-use super::letters::Letter;
-use super::processor::session_id;
+use super::letters::Letters;
 use super::session_changes::Span;
+use super::shard::session_id;
 use super::stats::Stats;
 use super::visitor::{Changes, Visitor};
 use crate::block::{Assigned, EventsBlock};
-use crate::event::{Event, Text};
-use crate::journal::Batch;
-use crate::record::Rejected;
-use crate::varint;
-use crate::verdict::Code;
+use crate::event::Event;
+use crate::journal::Entry;
 use hashbrown::HashMap;
-use std::sync::Arc;
 
-/// Collects a batch's rows.
+/// Collects the rows of one shard.
 pub struct Collector {
     events: EventsBlock,
     placed: Vec<Assigned>,
     changes: Latest<(u128, i64, i64), Change>,
     conclusions: Latest<u128, Conclusion>,
-    letters: Vec<Letter>,
-    number: u64,
+    letters: Letters,
     stats: Stats,
+}
+
+/// What a batch becomes in one shard.
+#[derive(Debug)]
+pub struct Rows {
+    /// Native blocks of `events`.
+    pub(super) events: Vec<u8>,
+    /// Where each row of them comes from, and where it belongs.
+    pub(super) placed: Vec<Assigned>,
+    pub(super) changes: Vec<Change>,
+    pub(super) conclusions: Vec<Conclusion>,
+    pub(super) letters: Letters,
+    pub(super) stats: Stats,
 }
 
 /// Values in the order in which their keys came first, each as it was last.
@@ -54,14 +62,13 @@ impl<K: Eq + std::hash::Hash, V> Latest<K, V> {
 
 impl Collector {
     /// `events`: an empty block whose buffers are to be used again.
-    pub(super) fn new(number: u64, events: EventsBlock) -> Self {
+    pub(super) fn new(events: EventsBlock) -> Self {
         Self {
             events,
             placed: Vec::new(),
             changes: Latest::new(),
             conclusions: Latest::new(),
-            letters: Vec::new(),
-            number,
+            letters: Letters::default(),
             stats: Stats::default(),
         }
     }
@@ -72,79 +79,31 @@ impl Collector {
         self.stats.events += 1;
         self.stats.late += u64::from(assigned.late);
         if !event.violation.is_empty() {
-            self.violation(event, (assigned.lane, assigned.offset));
+            self.stats.violations += 1;
+            self.letters
+                .violation(event, (assigned.lane, assigned.offset));
         }
         self.placed.push(assigned);
     }
 
-    /// Tells how an event that is kept all the same breaks its tracking plan.
-    #[cold]
-    fn violation(&mut self, event: &Event<'_>, position: (u32, u64)) {
-        self.stats.violations += 1;
-        let mut run = event.violation;
-        let told = Rejected {
-            received_at_ms: event.received_at_ms,
-            project_id: event.text(Text::ProjectId),
-            event_id: event.text(Text::EventId),
-            code: Code::PlanViolation.name().as_bytes(),
-            path: varint::take_bytes(&mut run).unwrap_or_default(),
-            message: varint::take_bytes(&mut run).unwrap_or_default(),
-            ..Rejected::default()
-        };
-        self.letters.push(Letter::new(&told, "report", position));
-    }
-
-    pub(super) fn duplicate(&mut self) {
-        self.stats.duplicates += 1;
-    }
-
-    pub(super) fn collision(&mut self, event: &Event<'_>, position: (u32, u64)) {
-        self.stats.collisions += 1;
-        let message = "another event with this id and another content was kept before";
-        self.letters.push(Letter::of(
-            event,
-            Code::IdCollision,
-            message,
-            "processor",
-            position,
-        ));
-    }
-
-    pub(super) fn rejected(&mut self, rejected: &Rejected<'_>, position: (u32, u64)) {
-        self.stats.rejected += 1;
-        self.letters.push(Letter::new(rejected, "intake", position));
-    }
-
-    pub(super) fn unreadable(&mut self, payload: &[u8], now_ms: i64, position: (u32, u64)) {
+    pub(super) fn unreadable(&mut self, entry: &Entry<'_>, now_ms: i64) {
         self.stats.unreadable += 1;
-        let rejected = Rejected {
-            received_at_ms: now_ms,
-            code: Code::UnreadableRecord.name().as_bytes(),
-            message:
-                b"the journal holds a record that this version cannot read; a newer version may",
-            format: b"record",
-            payload,
-            ..Rejected::default()
-        };
-        self.letters
-            .push(Letter::new(&rejected, "processor", position));
+        self.letters.unreadable(entry, now_ms);
     }
 
     /// The rows, and the emptied block.
-    pub(super) fn finish(mut self, batch: Arc<Batch>) -> (Blocks, EventsBlock) {
+    pub(super) fn finish(mut self) -> (Rows, EventsBlock) {
         self.stats.session_changes = self.changes.values.len() as u64;
         self.stats.derived = self.conclusions.values.len() as u64;
-        let blocks = Blocks {
-            batch,
+        let rows = Rows {
             events: self.events.finish(),
             placed: self.placed,
             changes: self.changes.values,
             conclusions: self.conclusions.values,
             letters: self.letters,
-            number: self.number,
             stats: self.stats,
         };
-        (blocks, self.events)
+        (rows, self.events)
     }
 }
 

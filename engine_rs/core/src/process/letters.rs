@@ -3,7 +3,9 @@
 use crate::block::tables::{DeadLetter, DeadLetters};
 use crate::event::{Event, Text};
 use crate::event_json;
+use crate::journal::Entry;
 use crate::record::{self, Rejected};
+use crate::varint;
 use crate::verdict::Code;
 
 /// One dead letter.
@@ -55,6 +57,56 @@ impl Letter {
             payload: &payload,
         };
         Self::new(&rejected, stage, position)
+    }
+}
+
+/// Letters as a batch brings them up.
+#[derive(Debug, Default)]
+pub(super) struct Letters(pub Vec<Letter>);
+
+impl Letters {
+    /// How an event that is kept all the same breaks its tracking plan.
+    #[cold]
+    pub fn violation(&mut self, event: &Event<'_>, position: (u32, u64)) {
+        let mut run = event.violation;
+        let told = Rejected {
+            received_at_ms: event.received_at_ms,
+            project_id: event.text(Text::ProjectId),
+            event_id: event.text(Text::EventId),
+            code: Code::PlanViolation.name().as_bytes(),
+            path: varint::take_bytes(&mut run).unwrap_or_default(),
+            message: varint::take_bytes(&mut run).unwrap_or_default(),
+            ..Rejected::default()
+        };
+        self.0.push(Letter::new(&told, "report", position));
+    }
+
+    /// An event whose id another one has.
+    pub fn collision(&mut self, event: &Event<'_>, position: (u32, u64)) {
+        let message = "another event with this id and another content was kept before";
+        let code = Code::IdCollision;
+        self.0
+            .push(Letter::of(event, code, message, "processor", position));
+    }
+
+    /// What the gateway refused.
+    pub fn rejected(&mut self, rejected: &Rejected<'_>, position: (u32, u64)) {
+        self.0.push(Letter::new(rejected, "intake", position));
+    }
+
+    /// A record that nobody here can read.
+    pub fn unreadable(&mut self, entry: &Entry<'_>, now_ms: i64) {
+        let rejected = Rejected {
+            received_at_ms: now_ms,
+            code: Code::UnreadableRecord.name().as_bytes(),
+            message:
+                b"the journal holds a record that this version cannot read; a newer version may",
+            format: b"record",
+            payload: entry.payload,
+            ..Rejected::default()
+        };
+        let position = (entry.lane, entry.offset);
+        self.0.push(Letter::new(&rejected, "processor", position));
     }
 }
 

@@ -3,7 +3,8 @@
 //! | module | job |
 //! |---|---|
 //! | [`processor`] | the chain: one batch through everything |
-//! | [`known_ids`] | dedupe |
+//! | [`dispatch`], [`known_ids`] | dedupe, and which shard gets what is new |
+//! | [`shards`], [`shard`] | parts of the visitors, each on a thread of its own |
 //! | [`visitors`] | who is remembered |
 //! | [`visitor`] | what is remembered of a visitor, made of the four below |
 //! | [`timeline`], [`moments`] | sessions cut from times |
@@ -18,6 +19,7 @@ pub mod abandonment;
 pub mod blocks;
 mod collector;
 pub mod derived;
+mod dispatch;
 pub mod idle;
 pub mod known_ids;
 mod letters;
@@ -29,6 +31,8 @@ pub mod rage_clicks;
 pub mod rebuild;
 pub mod rules;
 pub mod session_changes;
+mod shard;
+mod shards;
 pub mod stats;
 pub mod timeline;
 pub mod visitor;

@@ -6,6 +6,7 @@ use super::pool::Shared;
 use super::processor::Processor;
 use super::rage_clicks::Click;
 use super::rules::RuleBook;
+use super::shard::Shard;
 use super::visitor::{Footprint, Visitor, join_page};
 use super::visitors::Visitors;
 use crate::event::EventType;
@@ -128,7 +129,7 @@ impl Processor {
     }
 
     fn restore_ids(&mut self, native: &[u8]) -> Result<(), RebuildError> {
-        let (known, _, _, rules, _) = self.restore_parts();
+        let Self { rules, known, .. } = self;
         let mut settled = Ok(());
         native_rows::each_block(native, 4, |columns, rows| {
             for row in 0..rows {
@@ -149,42 +150,42 @@ impl Processor {
     }
 
     fn restore_visitors(&mut self, native: &[u8]) -> Result<(), NativeError> {
-        let (_, visitors, pool, _, _) = self.restore_parts();
         native_rows::each_block(native, 5, |columns, rows| {
             for row in 0..rows {
                 let anonymous = !columns[2].text(row).is_empty();
                 let identity = columns[if anonymous { 2 } else { 3 }].text(row);
                 let key = columns[0].uuid(row);
-                let project = pool.get(columns[1].text(row));
-                let mut visitor =
-                    visitors.meet(key, || Visitor::new(key, project, identity, anonymous));
+                let shard = self.shards.of(key);
+                shard.restore.get_or_insert_default();
+                let project = shard.pool.get(columns[1].text(row));
+                let mut visitor = shard
+                    .visitors
+                    .meet(key, || Visitor::new(key, project, identity, anonymous));
                 visitor.last_received_ms = columns[4].number(row) as i64;
             }
         })
     }
 
     fn restore_moments(&mut self, native: &[u8]) -> Result<(), NativeError> {
-        let (_, _, _, _, restore) = self.restore_parts();
         native_rows::each_block(native, 4, |columns, rows| {
             for row in 0..rows {
-                restore
-                    .moments
-                    .entry(columns[0].uuid(row))
-                    .or_default()
-                    .push((
-                        columns[1].number(row) as i64,
-                        columns[2].number(row),
-                        columns[3].number(row) as i64,
-                    ));
+                let key = columns[0].uuid(row);
+                let restore = self.shards.of(key).restore.get_or_insert_default();
+                restore.moments.entry(key).or_default().push((
+                    columns[1].number(row) as i64,
+                    columns[2].number(row),
+                    columns[3].number(row) as i64,
+                ));
             }
         })
     }
 
     fn restore_footprints(&mut self, native: &[u8]) -> Result<(), NativeError> {
-        let (_, visitors, pool, _, _) = self.restore_parts();
         native_rows::each_block(native, 12, |columns, rows| {
             for row in 0..rows {
-                let Some(mut visitor) = visitors.get_mut(columns[0].uuid(row)) else {
+                let key = columns[0].uuid(row);
+                let Shard { visitors, pool, .. } = self.shards.of(key);
+                let Some(mut visitor) = visitors.get_mut(key) else {
                     continue;
                 };
                 let page = join_page(columns[5].text(row), columns[6].text(row), pool);

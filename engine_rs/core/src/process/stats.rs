@@ -1,5 +1,7 @@
 //! What happened in a batch, in numbers.
 
+use std::ops::AddAssign;
+
 /// Counts of what happened in a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[allow(missing_docs)]
@@ -13,6 +15,31 @@ pub struct Stats {
     pub unreadable: u64,
     pub session_changes: u64,
     pub derived: u64,
+}
+
+impl AddAssign for Stats {
+    fn add_assign(&mut self, other: Self) {
+        let Self {
+            events,
+            duplicates,
+            collisions,
+            late,
+            rejected,
+            violations,
+            unreadable,
+            session_changes,
+            derived,
+        } = other;
+        self.events += events;
+        self.duplicates += duplicates;
+        self.collisions += collisions;
+        self.late += late;
+        self.rejected += rejected;
+        self.violations += violations;
+        self.unreadable += unreadable;
+        self.session_changes += session_changes;
+        self.derived += derived;
+    }
 }
 
 impl Stats {

@@ -52,7 +52,8 @@ fn sent_on_days(days: i64) -> impl Strategy<Value = Vec<Sent>> {
     })
 }
 
-/// How events arrive: in which order, how often, in which batches, after which the processor is restarted or time passes.
+/// How events arrive: in which order, how often, in which batches, after which the processor is restarted or time passes;
+/// and over how many shards visitors are spread, one more after every restart.
 #[derive(Debug, Clone)]
 pub struct Arrival {
     pub seed: u64,
@@ -60,6 +61,7 @@ pub struct Arrival {
     pub doubled: bool,
     pub restart_every: usize,
     pub tick_every: usize,
+    pub shards: usize,
 }
 
 pub fn arrival() -> impl Strategy<Value = Arrival> {
@@ -69,14 +71,16 @@ pub fn arrival() -> impl Strategy<Value = Arrival> {
         any::<bool>(),
         1usize..6,
         1usize..6,
+        1usize..4,
     )
         .prop_map(
-            |(seed, batch_size, doubled, restart_every, tick_every)| Arrival {
+            |(seed, batch_size, doubled, restart_every, tick_every, shards)| Arrival {
                 seed,
                 batch_size,
                 doubled,
                 restart_every,
                 tick_every,
+                shards,
             },
         )
 }
@@ -96,7 +100,7 @@ pub fn run(sent: &[Sent], arrival: &Arrival) -> Tables {
         ]);
         ((sent.time_ms - START_MS) / DAY_MS, place)
     });
-    let mut processor = Processor::new(rules(), START_MS, 1);
+    let mut processor = Processor::new(rules(), START_MS, 1).with_shards(arrival.shards);
     let mut tables = Tables::default();
     let mut now_ms = START_MS + 200_000;
     let mut offset = 0;
@@ -114,7 +118,8 @@ pub fn run(sent: &[Sent], arrival: &Arrival) -> Tables {
         offset += payloads.len() as u64;
         tables.insert(&blocks, &by_id);
         if number % arrival.restart_every == 0 {
-            processor = Processor::new(rules(), processor.clock_ms(), processor.batch_number());
+            processor = Processor::new(rules(), processor.clock_ms(), processor.batch_number())
+                .with_shards(processor.shards() + 1);
             tables.rebuild(&mut processor);
         }
     }

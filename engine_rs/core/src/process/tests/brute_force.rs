@@ -1,6 +1,6 @@
 //! The batch computation that the processor is held against.
 
-use super::super::processor::session_id;
+use super::super::shard::session_id;
 use super::sent::{PROJECT, Sent};
 use crate::event::EventType;
 use crate::record;

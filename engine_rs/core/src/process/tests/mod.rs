@@ -49,6 +49,57 @@ proptest! {
 }
 
 #[test]
+fn shards_change_the_order_of_rows_and_nothing_else() {
+    let payloads = |batch: i64| -> Vec<_> {
+        (batch * 2_000..batch * 2_000 + 3_000)
+            .map(|id| {
+                let event_type = [EventType::ClickEvent, EventType::BookingStart][id as usize % 2];
+                let mut sent = Sent::new(id as usize, START_MS + id * 7919 % 90_000, event_type);
+                sent.visitor = (id % 97) as u8;
+                sent.payload(START_MS + batch * 100_000)
+            })
+            .collect()
+    };
+    let told = |shards| {
+        let mut processor = Processor::new(rules(), START_MS, 1).with_shards(shards);
+        let (mut rows, mut stats) = (Vec::new(), Vec::new());
+        for number in 0..3 {
+            let blocks = processor
+                .process(batch(number as u64 * 3_000, &payloads(number)))
+                .unwrap();
+            let mut of_events = Vec::new();
+            blocks.each_event(0..usize::MAX, |event, assigned| {
+                of_events.push((event.dedupe_key, *assigned));
+            });
+            assert_eq!(of_events.len(), blocks.rows(blocks::Table::Events));
+            assert_eq!(
+                blocks.events_blocks().count(),
+                shards,
+                "each has visitors enough"
+            );
+            of_events.sort_unstable_by_key(|(key, _)| *key);
+            let mut changes: Vec<_> = blocks.changes_for_test().collect();
+            changes.sort_unstable();
+            let mut derived: Vec<_> = blocks.derived_for_test().collect();
+            derived.sort_unstable_by_key(|(derived, _, _)| derived.id);
+            rows.push((of_events, changes, derived));
+            stats.push(blocks.stats);
+        }
+        (rows, stats, processor.holdings().visitors)
+    };
+    let (rows, stats, visitors) = told(1);
+    assert_eq!((stats[1].events, stats[1].duplicates), (2_000, 1_000));
+    assert!(stats[1].session_changes > 0 && stats[1].derived > 0);
+    assert_eq!(visitors, 97);
+    for shards in [2, 5] {
+        assert!(
+            told(shards) == (rows.clone(), stats.clone(), visitors),
+            "{shards}"
+        );
+    }
+}
+
+#[test]
 fn of_years_of_one_visitor_every_session_is_told() {
     let times = (0..30).map(|month| START_MS + month * 30 * 86_400_000);
     let payloads: Vec<_> = times
