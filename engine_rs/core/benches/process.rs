@@ -25,7 +25,7 @@ fn process(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("process");
     group.throughput(Throughput::Elements(EVENTS));
     group.sample_size(10);
-    for known_ids in [1_000_000, 10_000_000] {
+    for known_ids in [1_000_000, 10_000_000, 100_000_000] {
         let mut processor = Processor::new(RuleBook::default(), NOW_MS, 1);
         for first in (0..known_ids).step_by(ROWS as usize) {
             processor.rebuild("known_ids", &ids(first)).unwrap();

@@ -1,11 +1,12 @@
-//! `known_ids MILLIONS`: what it costs to check and to keep so many event ids, on the way there and in the end, as JSON.
+//! `known_ids MILLIONS [MEGABYTES]`: what it costs to check and to keep so many event ids, on the way there and in the end, as
+//! JSON. Beyond so many megabytes of memory, if they are given, ids go to disk.
 //!
 //! A new id is one that is remembered with this; a known one lies anywhere among those of before. Like the processor, this
 //! begins to load what a check will look at some ids ahead. Times are CPU time of the thread, growth of tables included.
 
 #![allow(clippy::unwrap_used, reason = "a measurement")]
 
-use reviva_core::process::known_ids::{Known, KnownIds};
+use reviva_core::process::known_ids::{Budget, Known, KnownIds};
 use rustix::time::{ClockId, clock_gettime};
 
 const MILLION: u64 = 1_000_000;
@@ -14,10 +15,19 @@ const STEPS: [u64; 7] = [1, 2, 5, 10, 20, 50, 100];
 const SHARE: u64 = 10;
 const CHECKS: u64 = 500_000;
 const AHEAD: u64 = 16;
+/// After so many events, as after a batch, ids go to disk.
+const BATCH: u64 = 20_000;
 
 fn main() {
-    let most: u64 = std::env::args().nth(1).unwrap().parse().unwrap();
-    let mut ids = KnownIds::default();
+    let argument = |number| std::env::args().nth(number);
+    let most: u64 = argument(1).expect("MILLIONS").parse().expect("a number");
+    let mut ids = match argument(2) {
+        Some(megabytes) => KnownIds::new(Budget {
+            bytes: megabytes.parse::<usize>().expect("a number") << 20,
+            directory: std::env::temp_dir(),
+        }),
+        None => KnownIds::default(),
+    };
     let mut next = 0;
     let mut lines = Vec::new();
     for ids_there in STEPS.into_iter().filter(|&millions| millions <= most) {
@@ -27,9 +37,10 @@ fn main() {
         let known_ns = repeat(&mut ids, end) / CHECKS;
         next = end;
         lines.push(format!(
-            r#"  {{"ids": {end}, "new_ns": {new_ns}, "known_ns": {known_ns}, "bytes_per_id": {:.2}, "resident_bytes_per_id": {:.2}}}"#,
+            r#"  {{"ids": {end}, "new_ns": {new_ns}, "known_ns": {known_ns}, "bytes_per_id": {:.2}, "resident_bytes_per_id": {:.2}, "disk_bytes_per_id": {:.2}}}"#,
             ids.heap_bytes() as f64 / end as f64,
             resident_bytes() as f64 / end as f64,
+            ids.disk_bytes() as f64 / end as f64,
         ));
     }
     println!("[\n{}\n]", lines.join(",\n"));
@@ -40,6 +51,9 @@ fn add(ids: &mut KnownIds, numbers: std::ops::Range<u64>) -> u64 {
     for number in numbers {
         ids.prefetch(key(number + AHEAD));
         assert_eq!(ids.check(key(number), number << 8, 0, 24), Known::New);
+        if number % BATCH == 0 {
+            ids.settle().unwrap();
+        }
     }
     cpu_ns() - began
 }
