@@ -259,8 +259,9 @@ class Blocks:
     def slice(self, table: str, start: int, stop: int) -> bytes:
         """A block of the rows [start, stop) of ``table``."""
 
-    def dead_letters(self, table: str, indexes: Sequence[int], code: str, message: str) -> bytes:
-        """A block for ``dead_letters`` that keeps the given rows of ``events``, as native JSON."""
+    def dead_letters(self, table: str, indexes: Sequence[int], message: str) -> bytes:
+        """A block for ``dead_letters`` that keeps rows which the store refuses: of ``events`` as native JSON, with the
+        code ``store_refused``; of tables that follow from them as a Native block, with ``row_refused``."""
 
     stats: dict[str, int]
     """events, duplicates, collisions, late, rejected, violations, sessions, merges, rage_clicks, ..."""

@@ -148,6 +148,21 @@ def test_a_row_that_the_store_never_takes_becomes_a_dead_letter(served: Served, 
     assert "nothing to send again" in reviva(served, "dead-letters", "replay", "--project", project).stderr
 
 
+def test_a_row_that_follows_from_events_becomes_a_dead_letter_as_well(served: Served, key: str, project: str):
+    served.execute("ALTER TABLE derived_events ADD CONSTRAINT no_poison CHECK element != 'poison'")
+    try:
+        clicks = events(3)
+        for click in clicks:
+            click |= {"event_type": "click_event", "anonymous_id": "angry", "element": {"selector": "poison"}}
+        assert served.send(key, clicks)[1]["accepted"] == 3
+        letters = f"SELECT code, format, length(payload) > 0 FROM dead_letters WHERE project_id = '{project}'"
+        served.until(lambda: served.query(letters) == [["row_refused", "derived_events", 1]])
+        served.until(lambda: all_stored_once(served, project, 3))
+    finally:
+        served.execute("ALTER TABLE derived_events DROP CONSTRAINT no_poison")
+    assert "1 not replayable (row_refused)" in reviva(served, "dead-letters", "replay", "--project", project).stderr
+
+
 def test_a_plan_reports_then_refuses_and_what_it_refused_comes_back(served: Served, key: str, project: str):
     plan = served.settings.data_dir / f"{project}.json"
     plan.write_text('{"required": ["price"]}')

@@ -126,7 +126,7 @@ class ModelBlocks:
     def slice(self, table: str, start: int, stop: int) -> bytes:
         return json.dumps(self._tables[table][start:stop]).encode()
 
-    def dead_letters(self, table: str, indexes: Iterable[int], _code: str, _message: str) -> bytes:
+    def dead_letters(self, table: str, indexes: Iterable[int], _message: str) -> bytes:
         return json.dumps([self._tables[table][index] for index in indexes]).encode()
 
 

@@ -308,7 +308,7 @@ class TestProcessor:
         assert blocks.row("events", 3) == blocks.slice("events", 3, 4)
         assert blocks.row("events", 3) != blocks.row("events", 4)
         assert b"visitor-3" in blocks.row("events", 3)
-        letters = blocks.dead_letters("events", [1, 2], "store_refused", "no such column")
+        letters = blocks.dead_letters("events", [1, 2], "no such column")
         assert letters.count(b"no such column") == 2
 
     def test_rows_and_tables_that_are_not_there(self, blocks: Blocks) -> None:
@@ -317,11 +317,11 @@ class TestProcessor:
         with pytest.raises(ValueError, match="5 rows"):
             blocks.slice("events", 0, 6)
         with pytest.raises(ValueError, match="5 rows"):
-            blocks.dead_letters("events", [5], "store_refused", "")
+            blocks.dead_letters("events", [5], "")
         with pytest.raises(ValueError, match="there is no table"):
             blocks.block("event")
-        with pytest.raises(ValueError, match="dead_letters"):
-            blocks.dead_letters("dead_letters", [0], "store_refused", "")
+        with pytest.raises(ValueError, match="already"):
+            blocks.dead_letters("dead_letters", [0], "")
 
     def test_clock_and_number_go_on(self, batch: Batch) -> None:
         processor = Processor("{}", clock_ms=5, batch_number=7)

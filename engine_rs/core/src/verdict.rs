@@ -82,7 +82,8 @@ codes! {
     PlanViolation "plan_violation" Stage::Event, "the event is not as its tracking plan says; where the plan only reports, it is accepted all the same";
     IdCollision "id_collision" Stage::Processor, "another event with this id but other content was there first";
     UnreadableRecord "unreadable_record" Stage::Processor, "the journal holds a record that this version cannot read";
-    StoreRefused "store_refused" Stage::Store, "the store refuses this row for good";
+    StoreRefused "store_refused" Stage::Store, "the store refuses this event for good";
+    RowRefused "row_refused" Stage::Store, "the store refuses for good a row that follows from events";
 }
 
 impl Code {

@@ -6,7 +6,6 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use reviva_core::process;
 use reviva_core::process::blocks::Table;
-use reviva_core::verdict::Code;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -63,21 +62,20 @@ impl Blocks {
         py: Python<'py>,
         table: &str,
         indexes: Vec<usize>,
-        code: &str,
         message: &str,
     ) -> Result<Bound<'py, PyBytes>, Error> {
-        if named(table)? != Table::Events {
-            return Err(Error::Value(format!(
-                "only rows of events can become dead letters, not those of {table}"
-            )));
+        let table = named(table)?;
+        if table == Table::DeadLetters {
+            return Err(Error::Value(
+                "rows of dead_letters are dead letters already".to_owned(),
+            ));
         }
         self.check(
-            Table::Events,
+            table,
             indexes.iter().copied().max().map_or(0, |last| last + 1),
         )?;
-        let code = code_named(code)?;
         let block = detached(py, || {
-            Ok::<_, Error>(self.0.dead_letters(&indexes, code, message))
+            Ok::<_, Error>(self.0.dead_letters(table, &indexes, message))
         })?;
         Ok(PyBytes::new(py, &block))
     }
@@ -126,10 +124,4 @@ fn named(table: &str) -> Result<Table, Error> {
         let names = Table::ALL.map(Table::name).join(", ");
         Error::Value(format!("there is no table {table:?}; there are {names}"))
     })
-}
-
-fn code_named(name: &str) -> Result<Code, Error> {
-    let mut codes = Code::ALL.iter().copied();
-    let found = codes.find(|code| code.name() == name);
-    found.ok_or_else(|| Error::Value(format!("{name:?} is not one of list_codes()")))
 }

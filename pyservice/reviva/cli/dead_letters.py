@@ -40,6 +40,7 @@ _LEFT = {
     "event_too_large": "only its beginning is kept",
     "id_collision": "its id is another event's",
     "unreadable_record": "it cannot be read",
+    "row_refused": "it follows from events, and is no event",
 }
 """What sending again cannot help, by code."""
 _LEFT_CODES = ", ".join(f"'{code}'" for code in _LEFT)

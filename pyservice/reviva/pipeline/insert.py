@@ -86,10 +86,10 @@ class BatchInsert:
     def _set_aside(self, part: Part, refusal: str) -> None:
         self._metrics.rows_refused.labels(part.table).inc()
         log.error("the store refuses a row", table=part.table, row=part.start, error=refusal)
-        if part.table == "events":
-            self.events_refused += 1
-            letter = self._blocks.dead_letters("events", [part.start], "store_refused", refusal)
-            self._insert("dead_letters", letter, f"refused/{part.start}")
+        self.events_refused += part.table == "events"
+        if part.table != "dead_letters":
+            letter = self._blocks.dead_letters(part.table, [part.start], refusal)
+            self._insert("dead_letters", letter, f"refused/{part.table}/{part.start}")
 
     def _insert(self, table: str, block: bytes, what: str) -> None:
         token = f"{self._checkpoint.token()}/{what}"

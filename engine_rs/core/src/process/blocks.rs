@@ -12,6 +12,7 @@ use crate::block::tables::{DerivedEvent, DerivedEvents, SessionChange, SessionCh
 use crate::block::{Assigned, EventsBlock};
 use crate::event::Event;
 use crate::journal::Batch;
+use crate::record::Rejected;
 use crate::verdict::Code;
 use std::ops::Range;
 use std::sync::Arc;
@@ -156,17 +157,42 @@ impl Blocks {
         block.finish()
     }
 
-    /// A block for `dead_letters` that keeps the given rows of `events`, as native JSON.
+    /// A block for `dead_letters` that keeps rows which the store refuses: events as native JSON, with the code
+    /// `store_refused`; rows that follow from events as a Native block of their table, with `row_refused`.
     #[must_use]
-    pub fn dead_letters(&self, rows: &[usize], code: Code, message: &str) -> Vec<u8> {
+    pub fn dead_letters(&self, table: Table, rows: &[usize], message: &str) -> Vec<u8> {
         let mut letters = Vec::new();
         for &row in rows {
-            self.each_event(row..row + 1, |event, assigned| {
-                let position = (assigned.lane, assigned.offset);
-                letters.push(Letter::of(event, code, message, "store", position));
-            });
+            match table {
+                Table::Events => self.each_event(row..row + 1, |event, assigned| {
+                    let position = (assigned.lane, assigned.offset);
+                    let code = Code::StoreRefused;
+                    letters.push(Letter::of(event, code, message, "store", position));
+                }),
+                table => letters.extend(self.letter_of_row(table, row, message)),
+            }
         }
         letters::block(&letters)
+    }
+
+    /// `None` for a row that is a dead letter itself, or is not there. Its position is where the batch begins.
+    fn letter_of_row(&self, table: Table, row: usize, message: &str) -> Option<Letter> {
+        let project = match table {
+            Table::SessionChanges => &self.changes.get(row)?.project,
+            Table::DerivedEvents => &self.conclusions.get(row)?.project,
+            Table::DeadLetters | Table::Events => return None,
+        };
+        let refused = Rejected {
+            received_at_ms: self.batch.oldest_received_at_ms(),
+            project_id: project,
+            code: Code::RowRefused.name().as_bytes(),
+            message: message.as_bytes(),
+            format: table.name().as_bytes(),
+            payload: &self.slice(table, row..row + 1),
+            ..Rejected::default()
+        };
+        let (lane, (first, _)) = self.batch.bounds().pop_first()?;
+        Some(Letter::new(&refused, "store", (lane, first)))
     }
 
     /// Goes through the batch again for the events of these rows. Only after a refused insert, so speed does not matter.

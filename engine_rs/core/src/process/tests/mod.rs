@@ -235,9 +235,30 @@ fn rows_can_be_cut_out_again_for_a_refused_insert() {
         blocks.slice(blocks::Table::Events, 0..1),
         alone.block(blocks::Table::Events)
     );
-    let letter = blocks.dead_letters(&[3], Code::StoreRefused, "why");
+    let letter = blocks.dead_letters(blocks::Table::Events, &[3], "why");
     assert!(letter.windows(7).any(|window| window == b"event-3"));
     assert!(!letter.windows(7).any(|window| window == b"event-2"));
+}
+
+#[test]
+fn a_refused_row_that_follows_from_events_is_kept_as_it_was_to_be_inserted() {
+    let times = [0, 60, 120].map(|second| START_MS + second * 1000);
+    let payloads: Vec<_> = times
+        .iter()
+        .enumerate()
+        .map(|(id, &time_ms)| Sent::new(id, time_ms, EventType::PageView).payload(START_MS))
+        .collect();
+    let blocks = Processor::new(rules(), START_MS, 1)
+        .process(batch(7, &payloads))
+        .unwrap();
+    let table = blocks::Table::DerivedEvents;
+    assert_eq!(blocks.rows(table), 2, "two sessions have ended");
+    let row = blocks.slice(table, 1..2);
+    let letter = blocks.dead_letters(table, &[1], "why");
+    assert!(letter.windows(row.len()).any(|window| window == row));
+    for text in [&b"row_refused"[..], b"derived_events", b"why", PROJECT] {
+        assert!(letter.windows(text.len()).any(|window| window == text));
+    }
 }
 
 #[test]
