@@ -135,6 +135,7 @@ class ProcessorSettings(Group):
     shards: int = Field(
         default_factory=lambda: max(1, (os.cpu_count() or 1) // 2),
         gt=0,
+        le=256,
         description="threads, each with a part of the visitors; by default half as many as there are cores",
     )
     insert_interval_ms: int = Field(default=150, ge=0, description="at low load, least time between two inserts")
