@@ -277,5 +277,10 @@ def test_limits_are_enforced(start_store: Callable[..., Store]) -> None:
     assert ask(store, "SELECT number FROM numbers(1000) FORMAT Null")[0] == 200
 
 
+def test_merges_give_way_to_inserts_and_queries(store_client: StoreClient) -> None:
+    sql = "SELECT toInt32(value) FROM system.server_settings WHERE name = 'os_threads_nice_value_merge_mutate'"
+    assert store_client.rows(sql) == [(10,)]
+
+
 def test_the_writer_has_no_such_limits(store_client: StoreClient) -> None:
     store_client.command("SELECT count() FROM numbers(10) SETTINGS max_execution_time = 3600")

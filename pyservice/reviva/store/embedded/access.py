@@ -18,6 +18,8 @@ from reviva.store.embedded.limits import Limits
 
 HOME_DATABASE = "reviva"
 
+_MERGES_NICE = 10
+"""Merges can wait, but inserts and queries cannot. It takes CAP_SYS_NICE; without, ClickHouse leaves all alike."""
 _GRACE_SECONDS = 1
 """So that ClickHouse itself tells of a query that takes too long, where it can."""
 
@@ -124,6 +126,7 @@ def _server(users: Path, limits: Limits) -> str:
     <users_config>{escape(str(users))}</users_config>
     <max_server_memory_usage>{memory_bytes}</max_server_memory_usage>
     <mark_cache_size>{min(memory_bytes // 16, 1 << 30)}</mark_cache_size>
+    <os_threads_nice_value_merge_mutate>{_MERGES_NICE}</os_threads_nice_value_merge_mutate>
 </clickhouse>
 """
 
