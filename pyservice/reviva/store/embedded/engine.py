@@ -5,6 +5,7 @@ one of its own, and requests never wait for each other inside chDB.
 """
 
 import importlib
+import json
 import os
 import re
 import threading
@@ -66,6 +67,18 @@ class Handle:
             result_bytes=result.bytes_read(),
             output=result.bytes(),
         )
+
+    def columns(self, parsed: Parsed, params: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Name and type of each column that a statement which only reads gives. Raises :class:`ClickHouseError`.
+
+        Of a SELECT they are told without running it. What else only reads is short, and runs.
+        """
+        if parsed.is_select:
+            sql = f"DESCRIBE ({parsed.canonical}) SETTINGS describe_include_subcolumns = 0"
+            lines = self.run(sql, "JSONCompactEachRow", params).output.splitlines()
+            return [(name, kind) for name, kind, *_ in map(json.loads, lines)]
+        lines = self.run(parsed.canonical, "JSONCompactEachRowWithNamesAndTypes", params).output.splitlines()
+        return list(zip(*map(json.loads, lines[:2]), strict=True))
 
     def set(self, settings: Mapping[str, str]) -> None:
         """Changes settings, as far as the role may. Raises :class:`ClickHouseError`."""

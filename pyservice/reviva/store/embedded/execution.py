@@ -15,11 +15,12 @@ from contextlib import ExitStack
 from functools import partial
 from typing import TypeVar
 
-from reviva.store.embedded import exceptions, permission
+from reviva.store.embedded import exceptions, native, permission
 from reviva.store.embedded.access import Role
 from reviva.store.embedded.asgi import Receive
 from reviva.store.embedded.body import Body
-from reviva.store.embedded.engine import Engine, Inserter, Outcome
+from reviva.store.embedded.compression import NoCompression, Stream
+from reviva.store.embedded.engine import Engine, Handle, Inserter, Outcome
 from reviva.store.embedded.exceptions import ClickHouseError
 from reviva.store.embedded.handles import Handles
 from reviva.store.embedded.parsed import Parsed
@@ -60,6 +61,7 @@ class Execution:
         self._hang_up = hang_up
         self._tag = ""
         self._format = request.default_format or _DEFAULT_FORMAT
+        self._encoder: Stream = NoCompression()
 
     async def query(self, sql: str, receive: Receive) -> None:
         """Runs a statement that brings no data with it, and sends its output."""
@@ -98,12 +100,21 @@ class Execution:
                 self._tag = handle.tag
                 parsed = self._engine.parse(sql)
                 permission.check(parsed, handle, request.params)
+                default_format, self._format = self._format, parsed.format or self._format
+                if self._format == "Native" and request.protocol_version and parsed.only_reads:
+                    default_format, parsed = native.INNER_FORMAT, self._encode_native(handle, parsed)
                 if request.wants_progress:
                     handle.watch_progress(self._response.watch(request.progress_interval_s).note)
-                default_format, self._format = self._format, parsed.format or self._format
                 return handle.run(_to_run(sql, parsed, write_fd), default_format, request.params)
         finally:
             os.close(write_fd)
+
+    def _encode_native(self, handle: Handle, parsed: Parsed) -> Parsed:
+        """What to run instead of a statement whose output is to be Native as the client's version has it."""
+        parsed = parsed.without_format()
+        columns = handle.columns(parsed, self._request.params)
+        self._encoder = native.NativeEncoder(columns, self._request.protocol_version)
+        return parsed
 
     def _begin_insert(self, stack: ExitStack, head: InsertHead) -> Inserter:
         handle = stack.enter_context(self._handles.lend(self._role, self._request))
@@ -122,11 +133,11 @@ class Execution:
         head = await _read_at_least(reader, min(request.buffer_bytes, _MAX_BUFFER_BYTES))
         outcome = await asyncio.shield(running) if reader.at_eof() else None
         await response.start(self._format, outcome)
-        await response.write(head)
+        await response.write(self._encoder.feed(head))
         while chunk := await reader.read(_PIPE_BYTES):
-            await response.write(chunk)
+            await response.write(self._encoder.feed(chunk))
         outcome = await asyncio.shield(running)
-        await response.write(outcome.output)
+        await response.write(self._encoder.feed(outcome.output))
         await response.finish()
 
     async def _send_when_done(self, reader: asyncio.StreamReader, running: "asyncio.Future[Outcome]") -> None:
@@ -137,8 +148,8 @@ class Execution:
             await self._response.start(self._format, outcome)
             spool.seek(0)
             while chunk := spool.read(_PIPE_BYTES):
-                await self._response.write(chunk)
-            await self._response.write(outcome.output)
+                await self._response.write(self._encoder.feed(chunk))
+            await self._response.write(self._encoder.feed(outcome.output))
         await self._response.finish()
 
     async def _stop_when_gone(

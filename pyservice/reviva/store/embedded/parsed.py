@@ -6,7 +6,7 @@ read the statement behind which something could hide.
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 _LITERAL_OR_NAME = re.compile(r"'(?:[^'\\]|\\.)*'|(`(?:[^`\\]|\\.)*`)", re.DOTALL)
 _FORMAT = re.compile(r"\nFORMAT `?(\w+)`?(?=\n|\Z)")
@@ -40,6 +40,18 @@ class Parsed:
         """The name in its FORMAT clause, or ``""``."""
         clause = self._format_clause()
         return clause[1] if clause else ""
+
+    @property
+    def is_select(self) -> bool:
+        """Whether it is a SELECT, or several in a UNION or the like."""
+        return self.canonical.lstrip("(\n ").startswith(("SELECT", "WITH"))
+
+    def without_format(self) -> "Parsed":
+        """The statement with no FORMAT clause."""
+        clause = self._format_clause()
+        if not clause:
+            return self
+        return replace(self, canonical=self.canonical[: clause.start()] + self.canonical[clause.end() :])
 
     def without_literals(self) -> str:
         """The canonical text with nothing in the place of its literals."""

@@ -47,6 +47,8 @@ class Request:
     params: dict[str, str]
     database: str
     default_format: str
+    protocol_version: int
+    """Of the client's Native format; 0 where it tells none."""
     query_id: str
     session_id: str
     session_seconds: int
@@ -89,6 +91,7 @@ def parse(method: str, query_string: bytes, headers: Mapping[str, str]) -> Reque
         params={name.removeprefix("param_"): value for name, value in url.items() if name.startswith("param_")},
         database=HOME_DATABASE if database in ("", "default") else database,
         default_format=headers.get("x-clickhouse-format") or url.get("default_format") or "",
+        protocol_version=_integer(url, "client_protocol_version", 0),
         query_id=url.get("query_id", ""),
         session_id=url.get("session_id", ""),
         session_seconds=min(_integer(url, "session_timeout", 60), _MAX_SESSION_SECONDS),
