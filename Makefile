@@ -80,13 +80,15 @@ lock: ## resolve pyproject.toml again into requirements.lock, keeping what still
 
 # --- run -------------------------------------------------------------------------------------------------------------
 
-.PHONY: demo bench bench-engine faults fuzz loom
+.PHONY: demo bench bench-engine bench-peer faults fuzz loom
 demo: setup ## a whole reviva under simulated traffic (LOG=/path/access.log imports that; CHECK=1 verifies and ends)
 	$(BIN)/reviva demo $(if $(LOG),--log $(LOG)) $(if $(CHECK),--check)
 bench: setup ## measure the whole way and every stage (ARGS=--quick, --json)
 	$(BIN)/python -m bench $(ARGS)
 bench-engine: setup ## measure the calls of the Rust engine from Python
 	$(BIN)/pytest bench --override-ini addopts= --benchmark-only --benchmark-columns=min,median,ops
+bench-peer: setup ## measure the OpenTelemetry Collector beside reviva, into the same store (needs Go; ARGS=--events, --rounds)
+	$(BIN)/python -m bench.peer $(ARGS)
 faults: setup ## kill -9 of every role under load, FAULTS=500 times
 	REVIVA_FAULTS=$(FAULTS) $(BIN)/pytest tests/faults --timeout 0
 fuzz: ## run each fuzz target under AddressSanitizer for SECONDS=60

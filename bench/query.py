@@ -21,14 +21,14 @@ class Select:
             raise RuntimeError(f"{sql}: {body}")
         return body
 
-    def events(self) -> int:
-        """Rows in ``events``."""
-        return int(self("SELECT count() FROM events"))
+    def events(self, table: str = "events") -> int:
+        """Rows in ``events``, or in another table of events."""
+        return int(self(f"SELECT count() FROM {table}"))  # noqa: S608 (a name of ours)
 
-    def await_events(self, count: int, timeout_s: float) -> float:
+    def await_events(self, count: int, timeout_s: float, table: str = "events") -> float:
         """Waits until ``count`` events can be queried; when that was, by the monotonic clock."""
         deadline = time.monotonic() + timeout_s
-        while (stored := self.events()) < count:
+        while (stored := self.events(table)) < count:
             if time.monotonic() > deadline:
                 raise RuntimeError(f"{stored} of {count} events can be queried after {timeout_s:.0f} s")
             time.sleep(_POLL_S)

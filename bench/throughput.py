@@ -33,11 +33,19 @@ class Throughput:
         return {role: round(seconds / self.events * 1e6, 2) for role, seconds in self.cpu_s.items()}
 
 
-def measure(system: System, loader: Loader, send: Callable[[Target, Burst], Sent], burst: Burst) -> Throughput:
-    """Sends a burst and waits until all of it can be queried."""
+def measure(
+    system: System,
+    loader: Loader,
+    send: Callable[[Target, Burst], Sent],
+    burst: Burst,
+    *,
+    target: Target | None = None,
+    table: str = "events",
+) -> Throughput:
+    """Sends a burst and waits until all of it can be queried: to ``system``, else ``target``, who fills ``table``."""
     select = system.select()
-    before, usage = select.events(), system.usage()
-    target = Target(system.http, system.grpc, system.key)
+    before, usage = select.events(table), system.usage()
+    target = target or Target(system.http, system.grpc, system.key)
     sent = loader.start(send, target, burst).result()
-    stored = select.await_events(before + sent.events, _DRAIN_S + burst.seconds)
+    stored = select.await_events(before + sent.events, _DRAIN_S + burst.seconds, table)
     return Throughput(sent.events, sent.ended - sent.began, stored - sent.began, system.cpu_since(usage))

@@ -5,7 +5,7 @@ Every event has five to ten properties.
 
 import random
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal
@@ -70,8 +70,11 @@ class Traffic:
 
     def requests(self, wire: Wire, batch_events: int = BATCH_EVENTS) -> Requests:
         """Requests with ids that no others have."""
+        return self.encoded(encode_json if wire == "json" else encode_proto, batch_events)
+
+    def encoded(self, encode: Callable[[list[Event]], bytes], batch_events: int = BATCH_EVENTS) -> Requests:
+        """The same in any form that has the ids as they are."""
         self._runs += 1
-        encode = encode_json if wire == "json" else encode_proto
         batches = (self._events[start : start + batch_events] for start in range(0, len(self._events), batch_events))
         return Requests([encode(batch) for batch in batches if len(batch) == batch_events], batch_events, self._runs)
 
@@ -100,7 +103,7 @@ def with_probe(batch: bytes, number: int, wire: Wire) -> bytes:
 
 def stream_request(sequence: int, batch: bytes) -> bytes:
     """An ``IngestStreamRequest`` around an encoded ``IngestRequest``."""
-    return b"\x08" + _varint(sequence) + b"\x12" + _varint(len(batch)) + batch
+    return b"\x08" + varint(sequence) + b"\x12" + varint(len(batch)) + batch
 
 
 def _site_events(count: int, seed: int) -> list[Event]:
@@ -154,7 +157,8 @@ def _value(value: Any) -> event_pb2.Value:
             return event_pb2.Value(string_value=value)
 
 
-def _varint(number: int) -> bytes:
+def varint(number: int) -> bytes:
+    """``number`` as protobuf has it."""
     encoded = bytearray()
     while number >> 7:
         encoded.append(number & 0x7F | 0x80)
