@@ -10,7 +10,6 @@ use super::*;
 use crate::event::{Event, EventType, Text};
 use crate::record;
 use crate::varint;
-use crate::verdict::Code;
 use arrival::{arrival, run};
 use brute_force::by_brute_force;
 use proptest::prelude::*;
