@@ -43,13 +43,13 @@ class Size:
 
 QUICK = Size(
     templates=40,
-    engine_s=1.2,
+    engine_s=1,
     burst_s=8,
-    burst_requests=600,
-    single_s=2,
-    pace_s=7,
-    warm_up_s=2,
-    insert_batches=6,
+    burst_requests=400,
+    single_s=1.5,
+    pace_s=6,
+    warm_up_s=1.5,
+    insert_batches=5,
 )
 FULL = Size(
     templates=200,
