@@ -148,7 +148,7 @@ def _decode(data: bytes) -> Checkpoint:
         batch_number=fields["batch_number"],
         clock_ms=fields["clock_ms"],
         pending=None if pending is None else {int(lane): (start, stop) for lane, (start, stop) in pending.items()},
-        shards=fields["shards"],
+        shards=fields.get("shards", 1),  # checkpoints of before there were shards do not say
         refused={Part(table, start, stop): why for table, start, stop, why in fields["refused"]},
     )
 
