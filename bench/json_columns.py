@@ -17,7 +17,6 @@ from urllib.parse import urlencode
 from bench import machine
 from bench.system import System
 from bench.traffic import Traffic
-from reviva.config import load
 from reviva.secrets import writer_password
 
 ROWS = 100_000
@@ -33,8 +32,7 @@ class Writer:
     def __init__(self, system: System) -> None:
         host, port = system.clickhouse.split(":")
         self._connection = HTTPConnection(host, int(port), timeout=60)
-        settings = load(data_dir=system.data_dir, clickhouse=system.clickhouse)
-        self._options = {"user": "writer", "password": writer_password(settings)} | _ONE_BLOCK
+        self._options = {"user": "writer", "password": writer_password(system.settings)} | _ONE_BLOCK
 
     def __call__(self, sql: str, body: bytes = b"") -> None:
         """Runs a statement; ``body``: the data of an INSERT."""

@@ -7,8 +7,8 @@ import struct
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from bench.traffic import varint
 from reviva.simulate.visits import Event
+from reviva.varint import varint
 
 _LENGTH_DELIMITED = 2
 _RESOURCE = {"service.name": "bench"}

@@ -27,7 +27,6 @@ from bench.load import Burst, Loader, Target
 from bench.system import System
 from bench.throughput import Throughput
 from bench.traffic import BATCH_EVENTS, Requests, Traffic
-from reviva.config import load
 from reviva.secrets import writer_password
 from reviva.store.connect import connect_writer
 
@@ -167,7 +166,7 @@ def _collector(system: System) -> Iterator[Collector]:
         **os.environ,
         "OTLP_ENDPOINT": f"127.0.0.1:{port}",
         "CLICKHOUSE_ENDPOINT": f"http://{system.clickhouse}",
-        "CLICKHOUSE_PASSWORD": writer_password(load(data_dir=system.data_dir, clickhouse=system.clickhouse)),
+        "CLICKHOUSE_PASSWORD": writer_password(system.settings),
     }
     command = [str(_PROGRAM), "--config", f"file:{_SOURCE / 'config.yaml'}"]
     with tempfile.TemporaryFile() as log, subprocess.Popen(command, env=environment, stdout=log, stderr=log) as process:
@@ -194,7 +193,7 @@ def _await_port(port: int, process: "subprocess.Popen[bytes]") -> bool:
 
 def _drop_indexes(system: System) -> None:
     names = system.select()(f"SELECT name FROM system.data_skipping_indices WHERE table = '{_TABLE}'").split()  # noqa: S608
-    with connect_writer(load(data_dir=system.data_dir, clickhouse=system.clickhouse)) as store:
+    with connect_writer(system.settings) as store:
         for name in names:
             store.command(f"ALTER TABLE {_TABLE} DROP INDEX {name}")
 

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 from bench.system import System
 from reviva._engine import Blocks
-from reviva.config import load
 from reviva.store.client import StoreClient
 from reviva.store.connect import connect_writer
 
@@ -31,8 +30,7 @@ def measure(system: System, blocks: Iterable[Blocks]) -> Inserted:
     """Inserts blocks as the processor does: one thread, one batch at a time, each with a token."""
     ready = [[(table, made.block(table)) for table in made.tables()] for made in blocks]
     select = system.select()
-    settings = load(data_dir=system.data_dir, clickhouse=system.clickhouse)
-    with connect_writer(settings) as store:
+    with connect_writer(system.settings) as store:
         store.ping()
         before, usage, began = select.events(), system.usage(), time.monotonic()
         for number, tables in enumerate(ready):

@@ -17,6 +17,7 @@ from typing import Self
 import psutil
 
 from bench.query import Select
+from reviva.config import Settings, load
 
 _START_S = 60
 _STOP_S = 60
@@ -77,6 +78,11 @@ class System:
     def clickhouse(self) -> str:
         """Address of the store."""
         return f"127.0.0.1:{self._clickhouse}"
+
+    @property
+    def settings(self) -> Settings:
+        """As its own processes have them, to connect to its store."""
+        return load(data_dir=self.data_dir, clickhouse=self.clickhouse)
 
     def usage(self) -> dict[str, Usage]:
         """By role, what its processes and their children use now."""

@@ -15,6 +15,7 @@ import orjson
 from reviva._pb.v1 import event_pb2, ingest_pb2
 from reviva.simulate import Site, events, plan
 from reviva.simulate.visits import Event
+from reviva.varint import varint
 
 BATCH_EVENTS = 500
 
@@ -155,12 +156,3 @@ def _value(value: Any) -> event_pb2.Value:
             return event_pb2.Value(list_value=event_pb2.ListValue(values=map(_value, value)))
         case _:
             return event_pb2.Value(string_value=value)
-
-
-def varint(number: int) -> bytes:
-    """``number`` as protobuf has it."""
-    encoded = bytearray()
-    while number >> 7:
-        encoded.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*encoded, number])

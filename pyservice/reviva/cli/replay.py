@@ -16,6 +16,7 @@ from reviva.config import Settings
 from reviva.errors import RevivaError
 from reviva.store.client import StoreClient
 from reviva.store.connect import connect_writer
+from reviva.varint import varint
 
 # Its time is taken as it says, and refused again it does not become a second letter.
 _AS_LETTER = "?history=1&replay=1"
@@ -127,8 +128,4 @@ def _mark(store: StoreClient, outcomes: list[Outcome]) -> None:
 
 def _protobuf_batch(event: bytes) -> bytes:
     """An IngestRequest around the bytes of one Event, which need not be well-formed."""
-    length, varint = len(event), bytearray()
-    while length > 0x7F:  # noqa: PLR2004 — seven bits a byte
-        varint.append(length & 0x7F | 0x80)
-        length >>= 7
-    return b"\x0a" + bytes([*varint, length]) + event
+    return b"\x0a" + varint(len(event)) + event

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 from reviva.store.embedded import exceptions
 from reviva.store.embedded.exceptions import ClickHouseError
+from reviva.varint import varint
 
 INNER_FORMAT = "Buffers"
 
@@ -29,7 +30,7 @@ class NativeEncoder:
         """``columns``: name and type of each."""
         flag = _HAS_NO_CUSTOM_SERIALIZATION if protocol_version >= _WITH_CUSTOM_SERIALIZATION else b""
         self._heads = [_text(name) + _text(kind) + flag for name, kind in columns]
-        self._block_head = _BLOCK_INFO + _varint(len(self._heads))
+        self._block_head = _BLOCK_INFO + varint(len(self._heads))
         self._rest = bytearray()
         self._wanted = 0
 
@@ -67,7 +68,7 @@ class NativeEncoder:
 
     def _block(self, ends: list[int]) -> bytes:
         _, rows = _HEAD.unpack_from(self._rest)
-        parts: list[bytes | bytearray] = [self._block_head, _varint(rows)]
+        parts: list[bytes | bytearray] = [self._block_head, varint(rows)]
         start = _HEAD.size
         for head, end in zip(self._heads, ends, strict=True):
             parts += head, self._rest[start + _NUMBER.size : end]
@@ -77,12 +78,4 @@ class NativeEncoder:
 
 def _text(value: str) -> bytes:
     encoded = value.encode("utf-8", "surrogateescape")
-    return _varint(len(encoded)) + encoded
-
-
-def _varint(number: int) -> bytes:
-    encoded = bytearray()
-    while number >> 7:
-        encoded.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*encoded, number])
+    return varint(len(encoded)) + encoded
