@@ -2,17 +2,20 @@
 
 #![allow(clippy::unwrap_used, reason = "a measurement")]
 
+#[path = "sample/batches.rs"]
+mod batches;
 mod sample;
 
 use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use reviva_core::event::{Event, Text};
-use reviva_core::journal::{Batch, Piece};
+use reviva_core::journal::Batch;
 use reviva_core::process::{Processor, RuleBook};
 use reviva_core::record::hash128;
-use reviva_core::{frame, varint};
+use reviva_core::varint;
 
+use self::batches::batch;
 use self::sample::Sample;
 
 const EVENTS: u64 = 20_000;
@@ -71,55 +74,43 @@ fn ids(first: u64) -> Vec<u8> {
 
 /// One event of each visitor.
 fn visitors() -> Arc<Batch> {
-    batch((0..VISITORS).map(|visitor| {
-        let mut out = Vec::new();
-        let id = hash128(&[b"first", &visitor.to_le_bytes()]);
-        let event = Event {
-            timestamp_ms: NOW_MS,
-            received_at_ms: NOW_MS,
-            dedupe_key: id,
-            visitor: hash128(&[&visitor.to_le_bytes()]),
-            ..Event::default()
-        };
-        event.encode(&mut out);
-        out
-    }))
+    batch(
+        0,
+        (0..VISITORS).map(|visitor| {
+            let mut out = Vec::new();
+            let id = hash128(&[b"first", &visitor.to_le_bytes()]);
+            let event = Event {
+                timestamp_ms: NOW_MS,
+                received_at_ms: NOW_MS,
+                dedupe_key: id,
+                visitor: hash128(&[&visitor.to_le_bytes()]),
+                ..Event::default()
+            };
+            event.encode(&mut out);
+            out
+        }),
+    )
 }
 
 /// Events that were not there before, of any of the visitors.
 fn events(first: u64) -> Arc<Batch> {
-    batch((first..first + EVENTS).map(|number| {
-        let sample = Sample::new(number);
-        let mut event = sample.event();
-        let visitor = hash128(&[&number.to_be_bytes()]) as u64 % VISITORS;
-        let anonymous_id = format!("{visitor:032x}");
-        event.set(Text::AnonymousId, anonymous_id.as_bytes());
-        event.visitor = hash128(&[&visitor.to_le_bytes()]);
-        event.dedupe_key = hash128(&[b"event", &number.to_le_bytes()]);
-        event.timestamp_ms = NOW_MS + number as i64 / 100;
-        event.received_at_ms = event.timestamp_ms;
-        let mut out = Vec::new();
-        event.encode(&mut out);
-        out
-    }))
-}
-
-fn batch(payloads: impl Iterator<Item = Vec<u8>>) -> Arc<Batch> {
-    let mut frames = Vec::new();
-    let mut end = 0;
-    for payload in payloads {
-        let start = frame::begin(&mut frames);
-        frames.extend_from_slice(&payload);
-        frame::finish(&mut frames, start);
-        end += 1;
-    }
-    let piece = Piece {
-        lane: 0,
-        first: 0,
-        end,
-        frames,
-    };
-    Arc::new([piece].into_iter().collect())
+    batch(
+        first,
+        (first..first + EVENTS).map(|number| {
+            let sample = Sample::new(number);
+            let mut event = sample.event();
+            let visitor = hash128(&[&number.to_be_bytes()]) as u64 % VISITORS;
+            let anonymous_id = format!("{visitor:032x}");
+            event.set(Text::AnonymousId, anonymous_id.as_bytes());
+            event.visitor = hash128(&[&visitor.to_le_bytes()]);
+            event.dedupe_key = hash128(&[b"event", &number.to_le_bytes()]);
+            event.timestamp_ms = NOW_MS + number as i64 / 100;
+            event.received_at_ms = event.timestamp_ms;
+            let mut out = Vec::new();
+            event.encode(&mut out);
+            out
+        }),
+    )
 }
 
 criterion_group!(benches, process);

@@ -7,7 +7,10 @@
 #![allow(clippy::unwrap_used, reason = "a measurement")]
 
 use reviva_core::process::known_ids::{Budget, Known, KnownIds};
-use rustix::time::{ClockId, clock_gettime};
+use usage::{cpu_ns, resident_bytes};
+
+#[path = "../benches/sample/usage.rs"]
+mod usage;
 
 const MILLION: u64 = 1_000_000;
 const STEPS: [u64; 7] = [1, 2, 5, 10, 20, 50, 100];
@@ -79,16 +82,4 @@ fn key(number: u64) -> u128 {
     };
     let high = mix(number.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     u128::from(high) << 64 | u128::from(mix(high.wrapping_add(0x9e37_79b9_7f4a_7c15)))
-}
-
-/// CPU time of this thread.
-fn cpu_ns() -> u64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-}
-
-fn resident_bytes() -> u64 {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    let pages: u64 = statm.split(' ').nth(1).unwrap().parse().unwrap();
-    pages * rustix::param::page_size() as u64
 }

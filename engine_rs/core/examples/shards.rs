@@ -5,15 +5,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a measurement")]
 
-use requests::{EVENTS, NOW_MS, body};
-use reviva_core::enrich::bots::Bots;
-use reviva_core::enrich::user_agent::UserAgents;
-use reviva_core::intake::{Intake, Options, Request, hash_key};
-use reviva_core::journal::{Batch, Piece};
+use requested::{batch_of, new_intake};
+use requests::EVENTS;
+use reviva_core::journal::Batch;
 use reviva_core::process::{Processor, RuleBook};
-use reviva_core::wire::Format;
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -21,8 +17,15 @@ use std::time::Instant;
 #[allow(dead_code)]
 mod proto;
 
+#[path = "../benches/sample/batches.rs"]
+#[allow(dead_code)]
+mod batches;
+
 #[path = "../benches/sample/requests.rs"]
 mod requests;
+
+#[path = "../benches/sample/requested.rs"]
+mod requested;
 
 const BATCHES: usize = 10;
 const REQUESTS_OF_A_BATCH: usize = 80;
@@ -82,28 +85,9 @@ fn median(times: impl Iterator<Item = f64>) -> f64 {
 }
 
 fn batches() -> Vec<Arc<Batch>> {
-    let user_agents = UserAgents::new(None, Bots::new::<&str>(&[]).unwrap()).unwrap();
-    let intake = Intake::new(Options::default(), user_agents, None);
-    intake.set_keys(HashMap::from([(hash_key("key"), "demo".to_owned())]));
+    let intake = new_intake();
     (0..BATCHES)
         .map(|number| number * REQUESTS_OF_A_BATCH)
-        .map(|first| {
-            let mut frames = Vec::new();
-            for generation in first..first + REQUESTS_OF_A_BATCH {
-                let request = Request {
-                    key: Some("key"),
-                    ..Request::new(Format::Proto, NOW_MS)
-                };
-                let decoded = intake.decode(&body(Format::Proto, generation), request);
-                frames.extend(decoded.unwrap().frames);
-            }
-            let piece = Piece {
-                lane: 0,
-                first: (first * EVENTS) as u64,
-                end: ((first + REQUESTS_OF_A_BATCH) * EVENTS) as u64,
-                frames,
-            };
-            Arc::new([piece].into_iter().collect())
-        })
+        .map(|first| batch_of(&intake, first..first + REQUESTS_OF_A_BATCH))
         .collect()
 }

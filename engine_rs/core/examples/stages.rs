@@ -3,27 +3,36 @@
 
 #![allow(clippy::unwrap_used, reason = "a measurement")]
 
-use requests::{EVENTS, NOW_MS, body};
-use reviva_core::enrich::bots::Bots;
-use reviva_core::enrich::user_agent::UserAgents;
+use requested::{batch_of, new_intake, request};
+use requests::{EVENTS, body};
 use reviva_core::event::EventType;
-use reviva_core::intake::{Intake, Options, Request, hash_key};
-use reviva_core::journal::{Batch, Piece};
+use reviva_core::intake::{Intake, Request};
+use reviva_core::journal::Batch;
 use reviva_core::plan::{Mode, Stated, Subject};
 use reviva_core::process::blocks::Table;
 use reviva_core::process::{Processor, RuleBook};
 use reviva_core::wire::Format;
 use serde_json::json;
-use std::collections::HashMap;
 use std::hint::black_box;
 use std::sync::Arc;
+use usage::cpu_ns;
 
 #[path = "../tests/support/proto.rs"]
 #[allow(dead_code)]
 mod proto;
 
+#[path = "../benches/sample/batches.rs"]
+#[allow(dead_code)]
+mod batches;
+
 #[path = "../benches/sample/requests.rs"]
 mod requests;
+
+#[path = "../benches/sample/requested.rs"]
+mod requested;
+
+#[path = "../benches/sample/usage.rs"]
+mod usage;
 
 /// Requests that make a batch of the processor.
 const REQUESTS_OF_A_BATCH: usize = 40;
@@ -40,13 +49,6 @@ fn main() {
         _ => panic!("STAGE is intake_proto, intake_json, intake_planned or process"),
     };
     println!("{} ns an event", spent_ns / (rounds * EVENTS) as u64);
-}
-
-fn new_intake() -> Intake {
-    let user_agents = UserAgents::new(None, Bots::new::<&str>(&[]).unwrap()).unwrap();
-    let intake = Intake::new(Options::default(), user_agents, None);
-    intake.set_keys(HashMap::from([(hash_key("key"), "demo".to_owned())]));
-    intake
 }
 
 /// With a tracking plan for every event, which every event keeps.
@@ -78,14 +80,6 @@ fn planned_intake() -> Intake {
     intake
 }
 
-fn request(format: Format) -> Request<'static> {
-    Request {
-        key: Some("key"),
-        remote_ip: "203.0.113.7",
-        ..Request::new(format, NOW_MS)
-    }
-}
-
 fn intake(intake: &Intake, format: Format, rounds: usize) -> u64 {
     let bodies: Vec<_> = (0..4).map(|generation| body(format, generation)).collect();
     let mut spent_ns = 0;
@@ -107,19 +101,8 @@ fn process(rounds: usize) -> u64 {
     let mut processor = Processor::new(RuleBook::default(), 0, 1);
     let mut spent_ns = 0;
     for first in (0..rounds).step_by(REQUESTS_OF_A_BATCH) {
-        let mut frames = Vec::new();
-        let requests = REQUESTS_OF_A_BATCH.min(rounds - first);
-        for generation in first..first + requests {
-            let body = body(Format::Proto, generation);
-            frames.extend(intake.decode(&body, request(Format::Proto)).unwrap().frames);
-        }
-        let piece = Piece {
-            lane: 0,
-            first: (first * EVENTS) as u64,
-            end: ((first + requests) * EVENTS) as u64,
-            frames,
-        };
-        let batch = Arc::new([piece].into_iter().collect());
+        let last = rounds.min(first + REQUESTS_OF_A_BATCH);
+        let batch = batch_of(&intake, first..last);
         let began = cpu_ns();
         measured_process(&mut processor, batch);
         spent_ns += cpu_ns() - began;
@@ -134,10 +117,4 @@ fn measured_process(processor: &mut Processor, batch: Arc<Batch>) {
     for table in Table::ALL {
         black_box(blocks.block(table));
     }
-}
-
-/// CPU time of this thread.
-fn cpu_ns() -> u64 {
-    let schedstat = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
-    schedstat.split(' ').next().unwrap().parse().unwrap()
 }

@@ -6,12 +6,17 @@
 #![allow(clippy::unwrap_used, reason = "a measurement")]
 
 use reviva_core::event::{Event, EventType, Text};
-use reviva_core::frame;
-use reviva_core::journal::{Batch, Piece};
+use reviva_core::journal::Batch;
 use reviva_core::process::{Processor, RuleBook};
 use reviva_core::record::hash128;
-use rustix::time::{ClockId, clock_gettime};
 use std::sync::Arc;
+use usage::{cpu_ns, resident_bytes};
+
+#[path = "../benches/sample/batches.rs"]
+mod batches;
+
+#[path = "../benches/sample/usage.rs"]
+mod usage;
 
 const NOW_MS: i64 = 1_790_000_000_000;
 const HOUR_MS: i64 = 3_600_000;
@@ -41,7 +46,7 @@ fn main() {
     }
     let holdings = processor.holdings();
     assert_eq!(holdings.visitors as u64, visitors);
-    let of_ids = holdings.known_ids_bytes;
+    let of_ids = holdings.known_ids_bytes as u64;
     let tenth = times.len() / 10;
     println!(
         r#"{{"visitors": {visitors}, "bytes_per_visitor": {:.0}, "resident_bytes_per_visitor": {:.0}, "first_ns": {}, "last_ns": {}}}"#,
@@ -58,25 +63,15 @@ fn per_event(times: &[u64]) -> u64 {
 }
 
 fn batch(number: u64, now_ms: i64) -> Arc<Batch> {
-    let mut frames = Vec::new();
-    for event in 0..EVENTS_OF_A_VISITOR {
-        for visitor in number * VISITORS_OF_A_BATCH..(number + 1) * VISITORS_OF_A_BATCH {
-            let start = frame::begin(&mut frames);
-            put_event(&mut frames, visitor, event, now_ms);
-            frame::finish(&mut frames, start);
-        }
-    }
-    let records = VISITORS_OF_A_BATCH * EVENTS_OF_A_VISITOR;
-    let piece = Piece {
-        lane: 0,
-        first: number * records,
-        end: (number + 1) * records,
-        frames,
-    };
-    Arc::new([piece].into_iter().collect())
+    let visitors = number * VISITORS_OF_A_BATCH..(number + 1) * VISITORS_OF_A_BATCH;
+    let payloads = (0..EVENTS_OF_A_VISITOR).flat_map(|number| {
+        let visitors = visitors.clone();
+        visitors.map(move |visitor| payload(visitor, number, now_ms))
+    });
+    batches::batch(number * VISITORS_OF_A_BATCH * EVENTS_OF_A_VISITOR, payloads)
 }
 
-fn put_event(frames: &mut Vec<u8>, visitor: u64, number: u64, now_ms: i64) {
+fn payload(visitor: u64, number: u64, now_ms: i64) -> Vec<u8> {
     let anonymous_id = format!("{visitor:032x}");
     let mut event = Event {
         event_type: EventType::PageView,
@@ -88,17 +83,7 @@ fn put_event(frames: &mut Vec<u8>, visitor: u64, number: u64, now_ms: i64) {
     };
     event.set(Text::ProjectId, b"demo");
     event.set(Text::AnonymousId, anonymous_id.as_bytes());
-    event.encode(frames);
-}
-
-/// CPU time of this thread.
-fn cpu_ns() -> u64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
-}
-
-fn resident_bytes() -> usize {
-    let statm = std::fs::read_to_string("/proc/self/statm").unwrap();
-    let pages: usize = statm.split(' ').nth(1).unwrap().parse().unwrap();
-    pages * rustix::param::page_size()
+    let mut out = Vec::new();
+    event.encode(&mut out);
+    out
 }

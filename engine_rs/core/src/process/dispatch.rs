@@ -25,6 +25,9 @@ pub struct Dispatched<'a> {
 }
 
 /// Looks at the records of `batch` one by one. `clock_ms`: the latest time that records before it told.
+///
+/// What is behind an event's header is read by its shard. Should that be unreadable in spite of the record's checksum, its id is
+/// known all the same, and another event with it is a duplicate; the record itself is a dead letter.
 pub fn dispatch<'a>(
     batch: &'a Batch,
     known: &mut KnownIds,
@@ -48,22 +51,21 @@ pub fn dispatch<'a>(
         .for_each(|entry| prefetch(known, &entry));
     for entry in batch.entries() {
         ahead.next().inspect(|entry| prefetch(known, entry));
-        match Header::read(entry.payload) {
-            Some(header) => {
-                dispatched.now_ms = dispatched.now_ms.max(header.received_at_ms);
-                let hours = rules.of(header.project_id).dedupe_hours;
-                match known.check(
-                    header.dedupe_key,
-                    header.payload_hash,
-                    header.received_at_ms,
-                    hours,
-                ) {
-                    Known::New => dispatched.entries[shards.number_of(header.visitor)].push(entry),
-                    Known::Duplicate => dispatched.stats.duplicates += 1,
-                    Known::Collision => dispatched.collision(&entry, clock_ms),
-                }
-            }
-            None => dispatched.other(&entry, clock_ms),
+        let Some(header) = Header::read(entry.payload) else {
+            dispatched.other(&entry, clock_ms);
+            continue;
+        };
+        dispatched.now_ms = dispatched.now_ms.max(header.received_at_ms);
+        let found = known.check(
+            header.dedupe_key,
+            header.payload_hash,
+            header.received_at_ms,
+            rules.of(header.project_id).dedupe_hours,
+        );
+        match found {
+            Known::New => dispatched.entries[shards.number_of(header.visitor)].push(entry),
+            Known::Duplicate => dispatched.stats.duplicates += 1,
+            Known::Collision => dispatched.collision(&entry, clock_ms),
         }
     }
     dispatched
