@@ -4,21 +4,26 @@
 
 import builtins
 from collections.abc import Mapping, Sequence
-from typing import Literal, Self, TypeAlias, final
+from os import PathLike
+from typing import Literal, Self, TypeAlias, TypedDict, final, type_check_only
 
 __all__ = [
     "Batch",
     "Blocks",
     "EngineError",
     "Format",
+    "Front",
+    "Inflight",
     "Intake",
     "Intaken",
     "JournalCorruptError",
     "JournalFullError",
     "JournalReader",
     "JournalWriter",
+    "Leases",
     "Processor",
     "RequestError",
+    "Samples",
     "__version__",
     "check_schema",
     "hash_key",
@@ -164,6 +169,117 @@ class JournalWriter:
 
     def close(self) -> None:
         """Writes and fsyncs what is queued, then gives the lane up."""
+
+@final
+class Inflight:
+    """Counts the bytes of bodies that are being read, decoded or written, whoever reads them."""
+
+    def __new__(cls, limit: int) -> Self:
+        """``limit``: bytes that are admitted; more only where they are all that there is."""
+
+    def admit(self, size: int) -> bool:
+        """Counts ``size`` bytes until :meth:`release`; ``False`` where it is too much."""
+
+    def release(self, size: int) -> None:
+        """Ends what :meth:`admit` began."""
+
+    @property
+    def bytes(self) -> int:
+        """How many there are."""
+
+@final
+class Leases:
+    """Tokens of rate limits that this process has leased, by key hash; one token is one event."""
+
+    def __new__(cls) -> Self:
+        """No key has a limit yet."""
+
+    def set_limited(self, key_hashes: set[str]) -> None:
+        """Says which keys have a limit; what was leased for the others is forgotten."""
+
+    def add(self, key_hash: str, tokens: float) -> None:
+        """Adds to what is leased for a key with a limit; a negative number takes away."""
+
+    def leased(self, key_hash: str) -> float:
+        """What is leased for a key."""
+
+    def take(self, key_hash: str, events: int) -> bool:
+        """Takes so many tokens, where they are leased; ``True`` too where the key has no limit."""
+
+@final
+class Samples:
+    """Gathers what is accepted of watched projects, at most so many events a second of each."""
+
+    def __new__(cls, events_per_s: int) -> Self:
+        """Nothing is watched yet."""
+
+    def set_watched(self, project_ids: set[str]) -> None:
+        """Says which projects are watched."""
+
+    def offer(self, intaken: Intaken) -> None:
+        """Gathers a request's accepted events, where their project is watched."""
+
+    def fetch(self) -> list[tuple[str, builtins.bytes, int]]:
+        """What was gathered since the last time: project, events as JSON lines, and how many more there were."""
+
+@final
+class Front:
+    """Reads a gateway's sockets on a thread of its own: answers plain requests with events, hands all others on."""
+
+    def __new__(
+        cls,
+        intake: Intake,
+        inflight: Inflight,
+        leases: Leases,
+        samples: Samples,
+        *,
+        http: tuple[str, int],
+        grpc: tuple[str, int],
+        upstream: tuple[PathLike[str], PathLike[str]],
+        paths: Mapping[str, tuple[Format | None, str]],
+        trusted_proxies: Sequence[str],
+        origins: set[str] | None,
+        exposing: Sequence[tuple[str, str]],
+        max_body_bytes: int,
+        max_connections: int,
+        ack_bounds: Sequence[float],
+        unavailable: builtins.bytes,
+    ) -> Self:
+        """Binds both sockets, which several processes may share; port 0 stands for any.
+
+        ``upstream``: Unix sockets of HTTP and gRPC to which everything else is handed on, with the client's address in
+        ``x-reviva-peer``. ``paths``: where events are taken over HTTP, with format (``None``: the request says) and
+        Segment's call. ``origins``: of web pages that may read answers (``None``: all), in lower case; their answers
+        carry ``exposing``. ``ack_bounds``: seconds, rising. ``unavailable``: the document of a 503. Raises ``OSError``
+        where an address is taken, ``ValueError`` for what cannot be.
+        """
+
+    @property
+    def ports(self) -> tuple[int, int]:
+        """Of HTTP and of gRPC."""
+
+    def use_journal(self, writer: JournalWriter | None) -> None:
+        """Appends to this writer's lane from now on; while there is none, everything is handed on."""
+
+    def listen(self) -> None:
+        """Begins to accept."""
+
+    def stop_accepting(self) -> None:
+        """Accepts no more, and ends connections as soon as they are idle."""
+
+    def stop(self, grace_s: float) -> None:
+        """Waits for what is running, at most so long, and ends."""
+
+    def take_tally(self) -> Tally:
+        """What was counted since this was called last."""
+
+@type_check_only
+class Tally(TypedDict):
+    """Counters by name and label, acknowledgements by bucket (empty: none), and how long they took together."""
+
+    counters: dict[str, dict[str, int]]
+    acks: list[int]
+    ack_seconds: float
 
 @final
 class Batch:

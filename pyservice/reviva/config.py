@@ -190,6 +190,10 @@ class Settings(BaseSettings):
 
     http: AddressSetting = Field(default=Address("127.0.0.1:8080"), description="where the gateways take HTTP")
     grpc: AddressSetting = Field(default=Address("127.0.0.1:50051"), description="where the gateways take gRPC")
+    listener: Literal["engine", "python"] = Field(
+        default="engine",
+        description="who reads the gateways' sockets: the engine, which hands on what is not plain, or Python alone",
+    )
     gateways: int = Field(default=1, ge=1, le=64, description="gateway processes, which share both ports")
     clickhouse: str = Field(
         default="127.0.0.1:8123",

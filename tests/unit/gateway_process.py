@@ -11,7 +11,7 @@ from typing import Any
 import uvicorn
 from uvicorn.server import ServerState
 
-from reviva._engine import Intake, Intaken, hash_key
+from reviva._engine import Inflight, Intake, Intaken, Leases, Samples, hash_key
 from reviva.gateway.cors import Cors
 from reviva.gateway.durable import Then
 from reviva.gateway.exchange import HttpIngest
@@ -98,16 +98,18 @@ class Process:
         self.intake: Any = Intake()
         self.intake.set_keys({hash_key(KEY): "demo"})
         self.threads = ThreadPoolExecutor(1)
+        self.inflight = Inflight(max_inflight_bytes)
         metrics = Metrics(directory, 0)
         self.ingest = Ingest(
             intake=self.intake,
             journal=self.journal,  # type: ignore[arg-type]
             keys=SimpleNamespace(limits={}, project_of={hash_key(KEY): "demo"}.get),  # type: ignore[arg-type]
+            inflight=self.inflight,
+            leases=Leases(),
             limiter=None,  # type: ignore[arg-type]
-            live=SimpleNamespace(is_wanted=lambda _: False),  # type: ignore[arg-type]
+            samples=Samples(0),
             metrics=metrics,
             threads=self.threads,
-            max_inflight_bytes=max_inflight_bytes,
         )
         cors = Cors(_site, ["*"])
         self._shared = HttpIngest(self.ingest, cors, ProxyTrust([]), metrics, MAX_BODY)

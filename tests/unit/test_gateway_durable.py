@@ -66,7 +66,7 @@ def append(journal: DurableJournal) -> asyncio.Future[OSError | None]:
 
 
 async def test_one_group_commit_is_told_to_all_that_it_covers(writer: Writer) -> None:
-    journal = DurableJournal(lambda: writer)
+    journal = DurableJournal(lambda: writer, tell=[].append)
     waiting = [append(journal) for _ in range(5)]
     writer.commit(3)
     assert await asyncio.wait_for(waiting[2], 1) is None
@@ -77,7 +77,7 @@ async def test_one_group_commit_is_told_to_all_that_it_covers(writer: Writer) ->
 
 
 async def test_a_failed_writer_fails_all_who_wait_and_readiness(writer: Writer) -> None:
-    journal = DurableJournal(lambda: writer)
+    journal = DurableJournal(lambda: writer, tell=[].append)
     waiting = [append(journal) for _ in range(3)]
     writer.break_down()
     for told in waiting:
@@ -100,7 +100,8 @@ async def test_a_failed_journal_is_opened_anew_until_it_can_be_written(monkeypat
         opened.append(Writer(is_broken=1 <= len(opened) <= broken))
         return opened[-1]
 
-    journal = DurableJournal(open_writer)
+    used: list[Writer | None] = []
+    journal = DurableJournal(open_writer, tell=used.append)
     opened[0].break_down()
     async with asyncio.timeout(5):
         while len(opened) <= broken or journal.failure is not None:  # noqa: ASYNC110 — what is awaited has no event
@@ -108,4 +109,5 @@ async def test_a_failed_journal_is_opened_anew_until_it_can_be_written(monkeypat
     told = append(journal)
     opened[-1].commit(1)
     assert await asyncio.wait_for(told, 1) is None
+    assert used == [opened[0], None, opened[-1]]
     await journal.close()

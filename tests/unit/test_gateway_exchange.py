@@ -56,7 +56,7 @@ def test_a_stream_of_requests_is_answered_in_order_however_it_is_cut(
                 await asyncio.sleep(0)
         await until(lambda: len(socket.written) >= len(expected))
         assert socket.written == expected
-        assert process.ingest.inflight_bytes == 0
+        assert process.inflight.bytes == 0
         protocol.connection_lost(None)
 
     asyncio.run(run())
@@ -67,11 +67,11 @@ async def test_an_answer_comes_once_the_disk_has_the_events(make: Callable[..., 
     socket, protocol = process.connect()
     protocol.data_received(post())
     await asyncio.sleep(0)
-    assert (socket.written, process.ingest.inflight_bytes) == (b"", len(BODY))
+    assert (socket.written, process.inflight.bytes) == (b"", len(BODY))
     process.journal.commit()
     assert status(socket.written) == 200
     assert b'"accepted":1' in socket.written
-    assert process.ingest.inflight_bytes == 0
+    assert process.inflight.bytes == 0
     protocol.connection_lost(None)
 
 
@@ -92,7 +92,7 @@ async def test_dead_letters_that_are_refused_again_are_not_kept_again(
     refused = await process.ask(post(body, path=f"{path}?replay=1"))
     assert status(refused) == 200
     assert b'"accepted":0,"rejections":[{"index":0,' in refused
-    assert (process.journal.appended, process.ingest.inflight_bytes) == (0, 0)
+    assert (process.journal.appended, process.inflight.bytes) == (0, 0)
     process.journal.is_quick = True
     mixed = b"[%s,%s]" % (BODY, body)
     assert b'"accepted":1,"rejections":[{"index":1,' in await process.ask(post(mixed, path="/v1/events?replay=1"))
@@ -106,7 +106,7 @@ async def test_a_disk_that_fails_is_told(make: Callable[..., Process]) -> None:
     process.journal.commit(OSError("no space left"))
     assert status(socket.written) == 503
     assert b"retry-after: 1\r\n" in socket.written
-    assert process.ingest.inflight_bytes == 0
+    assert process.inflight.bytes == 0
     protocol.connection_lost(None)
 
 
@@ -120,7 +120,7 @@ async def test_a_client_that_goes_away_in_the_middle_leaves_nothing_behind(
     protocol.connection_lost(ConnectionResetError())
     process.journal.commit()
     await asyncio.sleep(0)
-    assert process.ingest.inflight_bytes == 0
+    assert process.inflight.bytes == 0
     assert process.journal.appended == sent.count(BODY + b"POST")
 
 
@@ -132,7 +132,7 @@ async def test_a_client_that_goes_away_before_the_answer_is_not_written_to(make:
     await asyncio.sleep(0)
     process.journal.commit()
     assert socket.written == b""
-    assert (process.journal.appended, process.ingest.inflight_bytes) == (1, 0)
+    assert (process.journal.appended, process.inflight.bytes) == (1, 0)
     assert not protocol.connections
 
 
@@ -144,20 +144,20 @@ async def test_a_body_that_is_too_large_ends_the_connection(make: Callable[..., 
     assert status(socket.written) == 413
     assert b"connection: close\r\n" in socket.written
     assert socket.is_closing()
-    assert process.ingest.inflight_bytes == 0
+    assert process.inflight.bytes == 0
 
 
 async def test_a_pipelined_body_counts_from_when_its_turn_has_come(make: Callable[..., Process]) -> None:
     process = make()
     socket, protocol = process.connect()
     protocol.data_received(post() + post() + post_chunked(*[b" " * 1_000] * 11))
-    assert process.ingest.inflight_bytes == len(BODY)
+    assert process.inflight.bytes == len(BODY)
     process.journal.commit()
     await until(lambda: process.journal.appended == 2)
-    assert process.ingest.inflight_bytes == len(BODY)
+    assert process.inflight.bytes == len(BODY)
     process.journal.commit()
     await until(lambda: b"HTTP/1.1 413" in socket.written)
-    assert process.ingest.inflight_bytes == 0
+    assert process.inflight.bytes == 0
 
 
 async def test_the_connection_outlives_a_body_that_found_no_room(make: Callable[..., Process]) -> None:
@@ -168,7 +168,7 @@ async def test_the_connection_outlives_a_body_that_found_no_room(make: Callable[
     protocol.data_received(request[:2_000])
     protocol.data_received(request[2_000:])
     assert status(socket.written) == 429
-    assert process.ingest.inflight_bytes == 0
+    assert process.inflight.bytes == 0
     socket.written = b""
     protocol.data_received(post())
     await until(lambda: is_answered(socket.written))
@@ -187,7 +187,7 @@ async def test_a_bug_in_the_engine_costs_one_connection(make: Callable[..., Proc
     assert status(socket.written) == 500
     assert b"connection: close\r\n" in socket.written
     assert socket.is_closing()
-    assert process.ingest.inflight_bytes == 0
+    assert process.inflight.bytes == 0
 
 
 async def test_a_client_that_does_not_read_is_told_no_more_until_it_does(make: Callable[..., Process]) -> None:
@@ -275,4 +275,4 @@ async def test_what_is_no_request_ends_the_connection(make: Callable[..., Proces
     assert status(socket.written) == 400
     assert socket.is_closing()
     await until(lambda: not protocol.connections)
-    assert process.ingest.inflight_bytes == 0
+    assert process.inflight.bytes == 0

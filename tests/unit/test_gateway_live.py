@@ -1,9 +1,11 @@
 from types import SimpleNamespace
 
+import orjson
 import pytest
 from redis.asyncio import Redis
 from starlette.requests import Request
 
+from reviva._engine import Intake, hash_key
 from reviva.gateway.live import LiveTail, _Viewer
 from reviva.gateway.metrics import Metrics
 from reviva.state.live import EVENTS_PER_S, LiveBus, Sample
@@ -73,20 +75,18 @@ def test_a_sample_survives_the_wire() -> None:
 async def test_a_second_holds_so_many_events_and_the_rest_are_counted() -> None:
     redis = Redis()
     bus = LiveBus(redis, lambda _project, _sample: None)
-    asked = []
-
-    def live_json(limit: int) -> bytes:
-        asked.append(limit)
-        return b"{}\n" * limit
-
-    assert not bus.is_wanted("demo")
+    intake = Intake()
+    intake.set_keys({hash_key("key"): "demo"})
+    events = [{"event_type": "page_view", "anonymous_id": "v"}] * 150
+    intaken = intake.decode(orjson.dumps({"events": events}), "json", now_ms=1_750_000_000_000, key="key")
+    bus.samples.offer(intaken)
+    assert bus.samples.fetch() == []
     bus.watch("demo")
-    assert bus.is_wanted("demo")
     for _ in range(3):
-        bus.publish("demo", 150, live_json)
-    out = bus._outgoing["demo"]
-    shown = b"".join(out.lines).count(b"\n")
-    assert shown + out.skipped == 450
-    assert shown <= 2 * EVENTS_PER_S  # the clock may have turned a second in between
-    assert asked[0] == 150
+        bus.samples.offer(intaken)
+    [(project_id, lines, skipped)] = bus.samples.fetch()
+    assert project_id == "demo"
+    assert lines.count(b"\n") + skipped == 450
+    assert lines.count(b"\n") in {EVENTS_PER_S, 2 * EVENTS_PER_S}  # a second may have begun in between
+    assert bus.samples.fetch() == []
     await redis.aclose()

@@ -38,7 +38,7 @@ async def test_a_body_that_does_not_come_is_refused(make: Callable[..., Process]
     assert status(socket.written) == 408
     assert b'"request_timeout"' in socket.written
     assert socket.is_closing()
-    assert process.ingest.inflight_bytes == 0
+    assert process.inflight.bytes == 0
 
 
 async def test_a_body_that_comes_slowly_but_steadily_is_waited_for(
@@ -86,4 +86,4 @@ async def test_a_large_body_needs_a_good_key_before_it(
         await asyncio.sleep(0)
     assert status(socket.written) == expected
     assert socket.is_closing() == (expected == 401)
-    assert process.ingest.inflight_bytes == 0
+    assert process.inflight.bytes == 0

@@ -14,13 +14,21 @@ use reviva_core::verdict;
 use reviva_core::wire::Format;
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Bodies below this are decoded sooner than the GIL is given away and fetched again from a busy thread.
 const SMALL_BYTES: usize = 8 << 10;
 
 /// Decodes, validates and enriches requests.
 #[pyclass(frozen, module = "reviva._engine")]
-pub struct Intake(intake::Intake);
+pub struct Intake(Arc<intake::Intake>);
+
+impl Intake {
+    /// For another thread.
+    pub fn share(&self) -> Arc<intake::Intake> {
+        Arc::clone(&self.0)
+    }
+}
 
 #[pymethods]
 impl Intake {
@@ -71,7 +79,7 @@ impl Intake {
             let geo = geo.transpose().map_err(value)?;
             Ok::<_, Error>(intake::Intake::new(options, user_agents, geo))
         })
-        .map(Self)
+        .map(|intake| Self(Arc::new(intake)))
     }
 
     fn set_keys(&self, keys: &Bound<'_, PyMapping>) -> PyResult<()> {
@@ -144,6 +152,11 @@ impl Intake {
 pub struct Intaken(intake::Intaken);
 
 impl Intaken {
+    /// As the engine knows it.
+    pub fn inner(&self) -> &intake::Intaken {
+        &self.0
+    }
+
     /// The frames of its records, and how many they are.
     pub fn frames(&self) -> (&[u8], u32) {
         (&self.0.frames, self.0.events() as u32)
@@ -227,7 +240,7 @@ pub fn hash_key(key: &str) -> String {
     intake::hash_key(key)
 }
 
-fn format_named(name: &str) -> Result<Format, Error> {
+pub fn format_named(name: &str) -> Result<Format, Error> {
     Format::from_name(name).ok_or_else(|| {
         let names = Format::ALL.map(Format::name).join(", ");
         Error::Value(format!("there is no format {name:?}; there are {names}"))

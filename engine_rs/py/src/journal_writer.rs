@@ -15,6 +15,13 @@ const LARGE_BYTES: usize = 256 << 10;
 #[pyclass(frozen, module = "reviva._engine")]
 pub struct JournalWriter(journal::JournalWriter);
 
+impl JournalWriter {
+    /// One more writer of the same lane.
+    pub fn another(&self) -> Result<journal::JournalWriter, Error> {
+        guarded(|| self.0.another())
+    }
+}
+
 #[pymethods]
 impl JournalWriter {
     #[new]

@@ -3,6 +3,7 @@
 mod blocks;
 mod call;
 mod errors;
+mod front;
 mod intake;
 mod journal_reader;
 mod journal_writer;
@@ -19,6 +20,9 @@ mod _engine {
 
     #[pymodule_export]
     use crate::blocks::Blocks;
+
+    #[pymodule_export]
+    use crate::front::{Front, Inflight, Leases, Samples};
 
     #[pymodule_export]
     use crate::intake::{Intake, Intaken, check_schema, hash_key, list_codes};

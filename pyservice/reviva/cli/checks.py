@@ -18,7 +18,7 @@ from reviva.errors import RevivaError
 from reviva.lock import owner
 from reviva.pipeline.checkpoint import Checkpoint, read_checkpoint
 from reviva.serve import roles_of, why_not_free
-from reviva.state.embedded import socket_path
+from reviva.state.embedded import state_socket
 from reviva.store import analyst
 from reviva.store.migrate import migrations
 
@@ -132,7 +132,7 @@ def state_server(settings: Settings) -> Iterator[Finding]:
     """The state server answers. Without it, rate limits are counted by each process alone."""
     if not settings.state and not is_served(settings):
         return
-    url = settings.state or f"unix://{socket_path(settings.data_dir)}"
+    url = settings.state or f"unix://{state_socket(settings.data_dir)}"
     try:
         with redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1) as client:
             version = client.info("server").get("redis_version", "?")

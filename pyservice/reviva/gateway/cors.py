@@ -9,6 +9,10 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+_CREDENTIALS = [(b"access-control-allow-credentials", b"true"), (b"vary", b"Origin")]
+EXPOSING = [*_CREDENTIALS, (b"access-control-expose-headers", b"Retry-After")]
+"""By which a page may read an answer, beside the echo of its origin."""
+
 _MAX_AGE_S = b"3600"
 
 
@@ -39,15 +43,7 @@ class Cors:
         origin = headers.get(b"origin")
         if origin is None or (self._origins is not None and origin.lower() not in self._origins):
             return []
-        return [*_common(origin), (b"access-control-expose-headers", b"Retry-After")]
-
-
-def _common(origin: bytes) -> list[tuple[bytes, bytes]]:
-    return [
-        (b"access-control-allow-origin", origin),
-        (b"access-control-allow-credentials", b"true"),
-        (b"vary", b"Origin"),
-    ]
+        return [(b"access-control-allow-origin", origin), *EXPOSING]
 
 
 def _with_headers(send: Send, more: list[tuple[bytes, bytes]]) -> Send:
@@ -62,7 +58,8 @@ def _with_headers(send: Send, more: list[tuple[bytes, bytes]]) -> Send:
 async def _answer_preflight(headers: dict[bytes, bytes], send: Send) -> None:
     wanted = headers.get(b"access-control-request-headers", b"")
     answer = [
-        *_common(headers[b"origin"]),
+        (b"access-control-allow-origin", headers[b"origin"]),
+        *_CREDENTIALS,
         (b"vary", b"Access-Control-Request-Headers"),
         (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
         (b"access-control-max-age", _MAX_AGE_S),

@@ -23,9 +23,12 @@ class DurableJournal:
     A writer that has failed (a full disk, say) takes no more: the lane is opened anew until it can be written again.
     """
 
-    def __init__(self, open_writer: Callable[[], JournalWriter]) -> None:
-        """Raises what ``open_writer`` raises."""
+    def __init__(
+        self, open_writer: Callable[[], JournalWriter], *, tell: Callable[[JournalWriter | None], None]
+    ) -> None:
+        """``tell`` hears of each writer that is used, and of ``None`` when it has failed. Raises as ``open_writer``."""
         self._open_writer = open_writer
+        self._tell = tell
         self._waiting: deque[tuple[int, Then]] = deque()
         self._loop = asyncio.get_running_loop()
         self._mending: asyncio.Task[None] | None = None
@@ -70,10 +73,12 @@ class DurableJournal:
     def _use(self, writer: JournalWriter) -> None:
         self._writer = writer
         self._loop.add_reader(writer.fileno(), self._resolve)
+        self._tell(writer)
 
     def _fail(self, error: OSError) -> None:
         log.error("the journal cannot be written: nothing is accepted until it can", error=str(error))
         self.failure = error
+        self._tell(None)
         self._loop.remove_reader(self._writer.fileno())
         while self._waiting:
             self._waiting.popleft()[1](error)

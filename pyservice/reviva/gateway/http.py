@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reviva._engine import Format
-from reviva.gateway.request import Origin, ProxyTrust, Request, api_key, is_set, native_format, query_of
+from reviva.gateway.request import PEER, Origin, ProxyTrust, Request, api_key, is_set, native_format, query_of
 
 _SEGMENT_CALLS = ("track", "identify", "page", "screen", "group", "alias")
 
@@ -34,7 +34,7 @@ class Head:
     __slots__ = ("_lines", "_path", "_peer", "_query", "headers")
 
     def __init__(self, path: Path, query: bytes, lines: Headers, peer: str) -> None:
-        """``lines``: the headers, names in lower case; ``peer``: the address that it came from, may be empty."""
+        """``lines``: the headers, names in lower case; ``peer``: the client's, empty where the front knows it."""
         self._path = path
         self._query = query
         self._lines = lines
@@ -61,13 +61,17 @@ class Head:
         origin = Origin(
             key=api_key(headers, query),
             content_encoding=headers.get(b"content-encoding", b"").decode("latin-1"),
-            remote_ip=proxies.remote_ip(self._peer, self._forwarded_for()),
+            remote_ip=proxies.remote_ip(self._peer_address(), self._forwarded_for()),
             user_agent=headers.get(b"user-agent", b"").decode("utf-8", "replace"),
             gpc=headers.get(b"sec-gpc") == b"1",
             history=is_set(query.get(b"history")) or is_set(headers.get(b"x-reviva-history")),
             replay=is_set(query.get(b"replay")),
         )
         return Request(body, form, origin, path.event_kind)
+
+    def _peer_address(self) -> str:
+        # Without one of its own, the connection is the front's.
+        return self._peer or self.headers.get(PEER, b"").decode("latin-1")
 
     def _forwarded_for(self) -> str:
         if b"x-forwarded-for" not in self.headers:

@@ -5,6 +5,7 @@ import contextlib
 import socket
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from time import perf_counter
 from typing import cast
 
@@ -28,9 +29,9 @@ class HttpServer:
     The socket is bound at once: a taken address is an error before anything starts.
     """
 
-    def __init__(self, ingest: HttpIngest, app: App, address: Address, max_connections: int) -> None:
-        self._socket = _bind(address)
-        self.port: int = self._socket.getsockname()[1]
+    def __init__(self, ingest: HttpIngest, app: App, address: Address | Path, max_connections: int | None) -> None:
+        """``address``: a path is that of a Unix socket. ``max_connections``: ``None`` where somebody else counts."""
+        self._socket = _bind_unix(address) if isinstance(address, Path) else _bind(address)
         config = uvicorn.Config(
             app,
             http=cast("type[asyncio.Protocol]", partial(IngestProtocol, ingest)),
@@ -56,6 +57,12 @@ class HttpServer:
             asyncio.create_task(self._end_late_requests(), name="late requests"),
         ]
 
+    @property
+    def port(self) -> int:
+        """The real one where the address says 0; only where it is none of a Unix socket."""
+        port: int = self._socket.getsockname()[1]
+        return port
+
     async def stop(self, grace_s: float) -> None:
         """Stops accepting and waits for running requests, at most ``grace_s`` seconds."""
         self._server.config.timeout_graceful_shutdown = int(grace_s)
@@ -79,6 +86,13 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield  # signals are the role's business
+
+
+def _bind_unix(path: Path) -> socket.socket:
+    path.unlink(missing_ok=True)  # of a process that was killed
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(str(path))
+    return listener
 
 
 def _bind(address: Address) -> socket.socket:

@@ -7,14 +7,22 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from reviva._engine import Intake, Intaken, JournalFullError, RequestError, hash_key
+from reviva._engine import (
+    Inflight,
+    Intake,
+    Intaken,
+    JournalFullError,
+    Leases,
+    RequestError,
+    Samples,
+    hash_key,
+)
 from reviva.gateway.durable import DurableJournal
 from reviva.gateway.errors import Refused, journal_failed, journal_full, not_ready, overloaded, rate_limited
 from reviva.gateway.keyring import KeyRing, Limit
 from reviva.gateway.metrics import Metrics
 from reviva.gateway.request import Request
 from reviva.state.limits import RateLimiter
-from reviva.state.live import LiveBus
 
 INLINE_BYTES = 64 << 10
 """Plain bodies up to this size are decoded on the event loop: that takes less time than a hop to another thread."""
@@ -34,23 +42,23 @@ class Ingest:
         intake: Intake,
         journal: DurableJournal,
         keys: KeyRing,
+        inflight: Inflight,
+        leases: Leases,
         limiter: RateLimiter,
-        live: LiveBus,
+        samples: Samples,
         metrics: Metrics,
         threads: ThreadPoolExecutor,
-        max_inflight_bytes: int,
     ) -> None:
         self._intake = intake
         self._journal = journal
         self._keys = keys
+        self._inflight = inflight
+        self._leases = leases
         self._limiter = limiter
-        self._live = live
+        self._samples = samples
         self._metrics = metrics
         self._threads = threads
         self._loop = asyncio.get_running_loop()
-        self._max_inflight_bytes = max_inflight_bytes
-        self.inflight_bytes = 0
-        """Bodies that are being read, decoded or written."""
         self.is_stopping = False
 
     def knows(self, key: str | None) -> bool:
@@ -59,13 +67,12 @@ class Ingest:
 
     def admit(self, size: int) -> None:
         """Counts ``size`` bytes as in flight, until :meth:`release`. Raises :class:`Refused` where it is too much."""
-        if self.inflight_bytes + size > self._max_inflight_bytes and self.inflight_bytes:
+        if not self._inflight.admit(size):
             raise overloaded()
-        self.inflight_bytes += size
 
     def release(self, size: int) -> None:
         """Ends what :meth:`admit` began."""
-        self.inflight_bytes -= size
+        self._inflight.release(size)
 
     async def take(self, request: Request) -> asyncio.Future[Intaken]:
         """Takes a request in. It may be acknowledged once the future is done.
@@ -115,11 +122,10 @@ class Ingest:
             raise Refused.by_engine(error) from None
 
     def _hold_against_limit(self, intaken: Intaken, request: Request, then: Then) -> Coroutine[Any, Any, None] | None:
-        limit = self._keys.limits.get(intaken.key_hash)
-        if limit is None or self._limiter.take_leased(intaken.key_hash, intaken.events):
+        if self._leases.take(intaken.key_hash, intaken.events):
             self._keep(intaken, request, then)
             return None
-        return self._keep_within(limit, intaken, request, then)
+        return self._keep_within(self._keys.limits[intaken.key_hash], intaken, request, then)
 
     async def _keep_within(self, limit: Limit, intaken: Intaken, request: Request, then: Then) -> None:
         wait_s = await self._limiter.take(
@@ -135,8 +141,7 @@ class Ingest:
         else:
             self._append(intaken, then)
         self._metrics.count_request(request.form, len(request.body), intaken)
-        if intaken.accepted and self._live.is_wanted(intaken.project_id):
-            self._live.publish(intaken.project_id, intaken.accepted, intaken.live_json)
+        self._samples.offer(intaken)
 
     def _append(self, intaken: Intaken, then: Then) -> None:
         try:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from reviva import control
-from reviva._engine import Intake
+from reviva._engine import Intake, Leases
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +17,9 @@ class Limit:
 class KeyRing:
     """Gives the engine the hashes of all good keys, and knows each key's limits. Keys are never seen in clear here."""
 
-    def __init__(self, intake: Intake, *, default_limit: Limit) -> None:
+    def __init__(self, intake: Intake, leases: Leases, *, default_limit: Limit) -> None:
         self._intake = intake
+        self._leases = leases
         self._default = default_limit
         self._projects: dict[str, str] = {}
         self.limits: dict[str, Limit] = {}
@@ -28,6 +29,7 @@ class KeyRing:
         """Replaces all keys."""
         self._projects = {key.key_hash: key.project_id for key in keys}
         self.limits = {key.key_hash: limit for key in keys if (limit := self._limit_of(key)).events_per_s}
+        self._leases.set_limited(set(self.limits))
         self._intake.set_keys(self._projects)
 
     def project_of(self, key_hash: str) -> str | None:

@@ -8,13 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from reviva import state
-from reviva._engine import Intake, JournalFullError, JournalWriter
+from reviva._engine import Inflight, Intake, JournalFullError, JournalWriter, Leases
 from reviva.config import Settings
 from reviva.gateway import user_agents
 from reviva.gateway.control import POLL_S, ControlWatch
 from reviva.gateway.cors import Cors
 from reviva.gateway.durable import DurableJournal
 from reviva.gateway.exchange import HttpIngest
+from reviva.gateway.front import EngineListener
 from reviva.gateway.health import Health
 from reviva.gateway.httpserver import HttpServer
 from reviva.gateway.ingest import Ingest
@@ -60,34 +61,47 @@ class Gateway:
         self._redis = state.connect(settings.state, settings.data_dir)
         self._metrics = Metrics(settings.data_dir / "metrics", index)
         intake = _make_intake(settings)
-        self._journal = DurableJournal(
-            partial(
-                JournalWriter,
-                str(settings.journal_dir),
-                index,
-                segment_bytes=settings.journal.segment_bytes,
-                max_backlog_bytes=settings.journal.max_backlog_bytes,
-            )
-        )
-        self._keys = KeyRing(intake, default_limit=Limit(limits.events_per_s, limits.burst_events))
+        self._inflight = Inflight(limits.max_inflight_bytes)
+        leases = Leases()
+        self._keys = KeyRing(intake, leases, default_limit=Limit(limits.events_per_s, limits.burst_events))
         plans = TrackingPlans(intake)
         self._control = ControlWatch(settings.control_database_url, self._keys, plans)
-        self._limiter = RateLimiter(self._redis)
+        self._limiter = RateLimiter(self._redis, leases)
         self._tail = LiveTail(self._redis, self._keys, self._metrics)
+        self._front: EngineListener | None = None
+        if settings.listener == "engine":
+            self._front = EngineListener(
+                settings,
+                index,
+                intake=intake,
+                inflight=self._inflight,
+                leases=leases,
+                samples=self._tail.bus.samples,
+                metrics=self._metrics,
+            )
+        open_writer = partial(
+            JournalWriter,
+            str(settings.journal_dir),
+            index,
+            segment_bytes=settings.journal.segment_bytes,
+            max_backlog_bytes=settings.journal.max_backlog_bytes,
+        )
+        self._journal = DurableJournal(open_writer, tell=self._front.use_journal if self._front else _nobody)
         self._ingest = Ingest(
             intake=intake,
             journal=self._journal,
             keys=self._keys,
+            inflight=self._inflight,
+            leases=leases,
             limiter=self._limiter,
-            live=self._tail.bus,
+            samples=self._tail.bus.samples,
             metrics=self._metrics,
             threads=self._threads,
-            max_inflight_bytes=limits.max_inflight_bytes,
         )
         self._health = Health(self._journal, self._control, plans, self._limiter, self._ingest)
         self._rpc = RpcServer(
             self._ingest,
-            address=str(settings.grpc),
+            address=f"unix:{self._front.grpc}" if self._front else str(settings.grpc),
             metrics=self._metrics,
             max_body_bytes=limits.max_body_bytes,
             window=Window(limits.stream_window_batches, limits.stream_window_bytes),
@@ -98,7 +112,7 @@ class Gateway:
     @property
     def ports(self) -> tuple[int, int]:
         """Of HTTP and of gRPC: the real ones where the settings say 0."""
-        return self._http.port, self._rpc.port
+        return self._front.ports if self._front else (self._http.port, self._rpc.port)
 
     async def start(self) -> None:
         """Loads keys and plans, and begins to accept."""
@@ -106,6 +120,8 @@ class Gateway:
         await self._rpc.start()
         await self._rpc.set_serving(self._health.report().is_ready)
         self._http.start()
+        if self._front:
+            self._front.start()
         self._background = [
             asyncio.create_task(work, name=name)
             for name, work in (
@@ -114,13 +130,18 @@ class Gateway:
                 ("live", self._tail.bus.run()),
             )
         ]
-        log.info("gateway is up", lane=self._index, http_port=self._http.port, grpc_port=self._rpc.port)
+        http_port, grpc_port = self.ports
+        log.info("gateway is up", lane=self._index, http_port=http_port, grpc_port=grpc_port)
 
     async def stop(self) -> None:
         """Ends running requests, then everything else; the journal last, so that all that was acknowledged is in it."""
         self._ingest.is_stopping = True
         self._tail.close()
+        if self._front:
+            self._front.stop_accepting()
         await asyncio.gather(self._http.stop(_GRACE_S), self._rpc.stop(_GRACE_S))
+        if self._front:
+            await self._front.stop(_GRACE_S)
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
@@ -141,6 +162,8 @@ class Gateway:
             self._metrics,
             settings.limits.max_body_bytes,
         )
+        if self._front:
+            return HttpServer(ingest, cors, self._front.http, max_connections=None)
         return HttpServer(ingest, cors, settings.http, settings.limits.max_connections)
 
     async def _write_ticks(self) -> None:
@@ -158,9 +181,13 @@ class Gateway:
             self._metrics.is_ready = self._health.report().is_ready
             await self._rpc.set_serving(self._metrics.is_ready)
             self._metrics.gauges["backlog_bytes"] = self._journal.backlog_bytes()
-            self._metrics.gauges["inflight_bytes"] = self._ingest.inflight_bytes
+            self._metrics.gauges["inflight_bytes"] = self._inflight.bytes
             self._metrics.save()
             await asyncio.sleep(POLL_S)
+
+
+def _nobody(_writer: JournalWriter | None) -> None:
+    """Hears what no engine is there to hear."""
 
 
 def _make_intake(settings: Settings) -> Intake:

@@ -11,11 +11,11 @@ import os
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator
-from itertools import accumulate
+from collections.abc import Callable, Iterator
+from itertools import accumulate, zip_longest
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from prometheus_client import CollectorRegistry, Metric, generate_latest
@@ -25,7 +25,10 @@ from prometheus_client.registry import Collector
 from reviva._engine import Intaken
 from reviva.telemetry import logger
 
-_ACK_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+if TYPE_CHECKING:
+    from reviva._engine import Tally
+
+ACK_BOUNDS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 _GAUGE_LIFE_S = 5.0
 """Gauges that were written longer ago are of a process that is no more."""
 
@@ -40,7 +43,7 @@ _NOTHING: dict[str, Any] = {
     "written_at": 0.0,
     "ready_pid": None,
     "counters": {},
-    "acks": [0] * (len(_ACK_BOUNDS) + 1),
+    "acks": [0] * (len(ACK_BOUNDS_S) + 1),
     "ack_seconds": 0.0,
     "gauges": {},
 }
@@ -74,6 +77,7 @@ class Metrics(Collector):
         self._requests, self._refused, self._events, self._violations, self._bytes = self._counters.values()
         self._acks: list[int] = list(before["acks"])
         self._ack_seconds: float = before["ack_seconds"]
+        self._tallies: list[Callable[[], Tally]] = []
         self.gauges = Counter[str]()
         """By name; whoever knows one sets it."""
         self.is_ready = False
@@ -99,11 +103,23 @@ class Metrics(Collector):
     def count_ack(self, began: float) -> None:
         """A request that was acknowledged, having begun at that ``perf_counter()``."""
         seconds = perf_counter() - began
-        self._acks[bisect_left(_ACK_BOUNDS, seconds)] += 1
+        self._acks[bisect_left(ACK_BOUNDS_S, seconds)] += 1
         self._ack_seconds += seconds
+
+    def add_from(self, take_tally: Callable[[], "Tally"]) -> None:
+        """Adds what ``take_tally`` has counted since it was last called, whenever numbers are told."""
+        self._tallies.append(take_tally)
+
+    def _add(self, tally: "Tally") -> None:
+        for name, numbers in tally["counters"].items():
+            self._counters[name].update(numbers)
+        self._acks = [mine + more for mine, more in zip_longest(self._acks, tally["acks"], fillvalue=0)]
+        self._ack_seconds += tally["ack_seconds"]
 
     def save(self) -> None:
         """Writes this process's numbers down for the others; where it cannot, its next ones will tell as much."""
+        for take_tally in self._tallies:
+            self._add(take_tally())
         numbers = {
             "written_at": time.time(),
             "ready_pid": os.getpid() if self.is_ready else None,
@@ -163,7 +179,7 @@ def _read(file: Path) -> dict[str, Any] | None:
     """What a process has written; ``None`` where it has not, or where a crash of the machine took it."""
     try:
         numbers: dict[str, Any] = orjson.loads(file.read_bytes())
-        is_whole = numbers.keys() >= _NOTHING.keys() and len(numbers["acks"]) == len(_ACK_BOUNDS) + 1
+        is_whole = numbers.keys() >= _NOTHING.keys() and len(numbers["acks"]) == len(ACK_BOUNDS_S) + 1
     except FileNotFoundError:
         return None
     except (ValueError, TypeError, AttributeError):
@@ -176,7 +192,7 @@ def _read(file: Path) -> dict[str, Any] | None:
 
 def _histogram(processes: list[dict[str, Any]]) -> HistogramMetricFamily:
     counts = accumulate(sum(column) for column in zip(*(one["acks"] for one in processes), strict=True))
-    bounds = [*(str(bound) for bound in _ACK_BOUNDS), "+Inf"]
+    bounds = [*(str(bound) for bound in ACK_BOUNDS_S), "+Inf"]
     return HistogramMetricFamily(
         "reviva_gateway_ack_seconds",
         "From a request's arrival to its acknowledgement.",

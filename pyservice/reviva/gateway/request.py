@@ -12,6 +12,9 @@ from reviva._engine import Format
 Headers = Mapping[bytes, bytes]
 Network = IPv4Network | IPv6Network
 
+PEER = b"x-reviva-peer"
+"""By this header the front tells a client's address. It counts where the connection has none: on a Unix socket."""
+
 _TRUE = frozenset({b"1", b"true", b"yes"})
 
 

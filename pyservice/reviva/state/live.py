@@ -1,7 +1,7 @@
 """Carries accepted events between gateway processes to whoever watches a project live, over Redis pub/sub.
 
 A process that has a watcher says so on one channel, at once and then every second; the others publish a project's
-events only while they hear that. So a project that nobody watches costs one look into a dict per request. What is
+events only while they hear that. So a project that nobody watches costs one look into a map per request. What is
 published is a sample for eyes, at most :data:`EVENTS_PER_S` a process, project and second; it may be lost.
 """
 
@@ -10,12 +10,13 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from redis.asyncio import Redis
 from redis.asyncio.client import PubSub
 from redis.exceptions import RedisError
 
+from reviva._engine import Samples
 from reviva.telemetry import logger
 
 EVENTS_PER_S = 200
@@ -51,50 +52,27 @@ class Sample:
         return cls(lines, int(skipped))
 
 
-@dataclass(slots=True)
-class _Outgoing:
-    second: int = 0
-    left: int = EVENTS_PER_S
-    lines: list[bytes] = field(default_factory=list)
-    skipped: int = 0
-
-
 class LiveBus:
-    """One process's end of the fan-out. ``deliver`` gets the samples of the projects that are watched here."""
+    """One process's end of the fan-out. ``deliver`` gets the samples of the projects that are watched here.
+
+    Whoever takes events in offers them to :attr:`samples`.
+    """
 
     def __init__(self, redis: Redis, deliver: Callable[[str, Sample], None]) -> None:
         self._redis = redis
         self._deliver = deliver
         self._watched_here: Counter[str] = Counter()
         self._wanted_until: dict[str, float] = {}
-        self._outgoing: dict[str, _Outgoing] = {}
         self._announce_now = asyncio.Event()
-        self._something_to_publish = asyncio.Event()
+        self._somebody_watches = asyncio.Event()
         self._away = False
-
-    def is_wanted(self, project_id: str) -> bool:
-        """Whether somebody watches this project, in whichever process."""
-        until = self._wanted_until.get(project_id)
-        return until is not None and (until > time.monotonic() or project_id in self._watched_here)
-
-    def publish(self, project_id: str, events: int, live_json: Callable[[int], bytes]) -> None:
-        """Publishes a request's events, as many as the second has left; ``live_json(limit)`` gives them."""
-        out = self._outgoing.setdefault(project_id, _Outgoing())
-        second = int(time.monotonic())
-        if out.second != second:
-            out.second, out.left = second, EVENTS_PER_S
-        lines = live_json(min(events, out.left)) if out.left else b""
-        taken = lines.count(b"\n")
-        out.left -= taken
-        out.skipped += events - taken
-        if lines:
-            out.lines.append(lines)
-        self._something_to_publish.set()
+        self.samples = Samples(EVENTS_PER_S)
+        """What is gathered of the projects that somebody watches, in whichever process."""
 
     def watch(self, project_id: str) -> None:
         """Begins to deliver a project's events here. Every call needs its :meth:`unwatch`."""
         self._watched_here[project_id] += 1
-        self._wanted_until[project_id] = time.monotonic() + _WANTED_S
+        self._want(project_id)
         self._announce_now.set()
 
     def unwatch(self, project_id: str) -> None:
@@ -111,16 +89,25 @@ class LiveBus:
             tasks.create_task(self._announce_forever())
             tasks.create_task(self._listen_forever())
 
+    def _want(self, project_id: str) -> None:
+        is_new = project_id not in self._wanted_until
+        self._wanted_until[project_id] = time.monotonic() + _WANTED_S
+        if is_new:
+            self._tell_who_is_watched()
+
+    def _tell_who_is_watched(self) -> None:
+        self.samples.set_watched(set(self._wanted_until))
+        if self._wanted_until:
+            self._somebody_watches.set()
+        else:
+            self._somebody_watches.clear()
+
     async def _publish_forever(self) -> None:
         while True:
-            await self._something_to_publish.wait()
+            await self._somebody_watches.wait()
             await asyncio.sleep(_FLUSH_S)
-            self._something_to_publish.clear()
-            outgoing = [(project, out) for project, out in self._outgoing.items() if out.lines or out.skipped]
-            for project_id, out in outgoing:
-                sample = Sample(b"".join(out.lines), out.skipped)
-                out.lines, out.skipped = [], 0
-                await self._send(project_id, sample)
+            for project_id, lines, skipped in self.samples.fetch():
+                await self._send(project_id, Sample(lines, skipped))
 
     async def _send(self, project_id: str, sample: Sample) -> None:
         try:
@@ -133,7 +120,7 @@ class LiveBus:
     async def _announce_forever(self) -> None:
         while True:
             for project_id in list(self._watched_here):
-                self._wanted_until[project_id] = time.monotonic() + _WANTED_S
+                self._want(project_id)
                 with contextlib.suppress(RedisError, OSError):
                     await self._redis.publish(_WATCH, project_id)
             self._forget_unwanted()
@@ -143,9 +130,11 @@ class LiveBus:
 
     def _forget_unwanted(self) -> None:
         now = time.monotonic()
-        for project_id in [project for project, until in self._wanted_until.items() if until < now]:
+        unwanted = [project_id for project_id, until in self._wanted_until.items() if until < now]
+        for project_id in unwanted:
             del self._wanted_until[project_id]
-            self._outgoing.pop(project_id, None)
+        if unwanted:
+            self._tell_who_is_watched()
 
     async def _listen_forever(self) -> None:
         while True:
@@ -171,7 +160,7 @@ class LiveBus:
             if channel == _WATCH and message["data"] == _WHO_WATCHES:
                 self._announce_now.set()
             elif channel == _WATCH:
-                self._wanted_until[message["data"].decode()] = time.monotonic() + _WANTED_S
+                self._want(message["data"].decode())
             elif (project_id := channel.removeprefix(_EVENTS)) in self._watched_here:
                 self._deliver(project_id, Sample.decode(message["data"]))
 

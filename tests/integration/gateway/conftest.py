@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from reviva import control
 from reviva._pb.v1 import ingest_pb2_grpc
-from reviva.state.embedded import embedded_state_command, socket_path
+from reviva.state.embedded import embedded_state_command, state_socket
 
 KEY = "rk_test_key_of_demo"
 EVENT = {"event_type": "page_view", "anonymous_id": "visitor-1"}
@@ -97,7 +97,7 @@ def make_key(data_dir: Path, project: str = "demo", key: str = KEY, **limits: fl
 def running_state(data_dir: Path) -> Iterator[subprocess.Popen[bytes]]:
     with (data_dir / "state.log").open("a") as log:
         process = subprocess.Popen(embedded_state_command(data_dir), stdout=log, stderr=log)
-    client = Redis(unix_socket_path=str(socket_path(data_dir)))
+    client = Redis(unix_socket_path=str(state_socket(data_dir)))
 
     def answers() -> bool:
         with contextlib.suppress(RedisError, OSError):
@@ -113,13 +113,14 @@ def running_state(data_dir: Path) -> Iterator[subprocess.Popen[bytes]]:
         process.wait(10)
 
 
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """One gateway with state server for all tests that leave it as it was."""
+@pytest.fixture(scope="session", params=["engine", "python"])
+def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One gateway with state server for all tests that leave it as it was, whoever listens."""
     data_dir = tmp_path_factory.mktemp("gateway")
     make_key(data_dir)
+    limits = {"limits__max_body_bytes": 1 << 20, "limits__stream_window_batches": 4}
     with running_state(data_dir):
-        server = start_gateway(data_dir, limits__max_body_bytes=1 << 20, limits__stream_window_batches=4)
+        server = start_gateway(data_dir, listener=request.param, **limits)
         yield server
         assert server.stop() == 0
 

@@ -11,7 +11,7 @@
 //!
 //! | file | job |
 //! |---|---|
-//! | `writer`, `queue`, `commit`, `backlog` | append, group, write and fsync, know when it is full |
+//! | `writer`, `queue`, `ear`, `commit`, `backlog` | append, group, write and fsync, tell of it, know when it is full |
 //! | `reader`, `cursor`, `batch` | cut batches from all lanes, read them again, release |
 //! | `lane`, `segment`, `group`, `scanner` | the files: ownership and repair, names and headers, groups, checked reading |
 //! | `signal`, `shared` | between processes: the durable mark and the bell, in mapped memory |
@@ -20,6 +20,7 @@ mod backlog;
 mod batch;
 mod commit;
 mod cursor;
+mod ear;
 mod error;
 mod group;
 mod lane;

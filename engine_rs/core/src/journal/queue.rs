@@ -1,16 +1,15 @@
 //! What lies between the threads that append and the one that writes.
 
 use super::backlog::Backlog;
+use super::ear::Ear;
 use super::error::JournalError;
 use super::group;
 use super::lane::OwnedLane;
 use super::segment::HEADER_BYTES;
 use super::writer::WriterOptions;
-use rustix::event::{EventfdFlags, eventfd};
 use std::io;
-use std::os::fd::OwnedFd;
-use std::path::PathBuf;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 
 /// Memory that a buffer keeps from one group to the next.
 const KEPT_BYTES: usize = 4 << 20;
@@ -23,8 +22,7 @@ pub(super) struct Queue {
     state: Mutex<State>,
     has_work: Condvar,
     has_progress: Condvar,
-    /// Readable when `durable` has risen or the writer has failed.
-    pub event: OwnedFd,
+    ears: Mutex<Vec<Weak<Ear>>>,
 }
 
 struct State {
@@ -78,8 +76,6 @@ impl Queue {
     /// Goes on at the end of `lane`.
     pub fn new(lane: &OwnedLane, options: WriterOptions) -> Result<Self, JournalError> {
         let end = lane.mark.get();
-        let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
-            .map_err(JournalError::io("make an eventfd for", &lane.directory))?;
         Ok(Self {
             lane: lane.number,
             seal: lane.header.seal,
@@ -95,12 +91,24 @@ impl Queue {
             }),
             has_work: Condvar::new(),
             has_progress: Condvar::new(),
-            event,
+            ears: Mutex::default(),
         })
     }
 
-    /// Queues whole frames; returns the offset behind them.
-    pub fn push(&self, frames: &[u8], records: u32) -> Result<u64, JournalError> {
+    /// Makes a party that hears of what it appends.
+    pub fn new_ear(&self) -> Result<Arc<Ear>, JournalError> {
+        let ear = Arc::new(Ear::new().map_err(JournalError::io(
+            "make an eventfd for",
+            Path::new("the journal"),
+        ))?);
+        let mut ears = self.ears.lock().unwrap_or_else(PoisonError::into_inner);
+        ears.retain(|ear| ear.strong_count() > 0);
+        ears.push(Arc::downgrade(&ear));
+        Ok(ear)
+    }
+
+    /// Queues whole frames; returns the offset behind them, of which `ear` will hear.
+    pub fn push(&self, frames: &[u8], records: u32, ear: &Ear) -> Result<u64, JournalError> {
         let mut state = self.lock();
         state.check_failure()?;
         if state.closing {
@@ -115,6 +123,7 @@ impl Queue {
         state.gathering.extend_from_slice(frames);
         state.end += u64::from(records);
         let ticket = state.end;
+        ear.expect(ticket);
         drop(state);
         if is_first {
             self.has_work.notify_one();
@@ -176,25 +185,26 @@ impl Queue {
         state.backlog.add(bytes);
         state.durable = group.end;
         drop(state);
-        self.tell();
+        self.has_progress.notify_all();
+        self.each_ear(|ear| ear.tell(group.end));
     }
 
     /// Ends everything: what is queued is not durable and never will be.
     pub fn fail(&self, failure: Failure) {
         self.lock().failure = Some(failure);
-        self.tell();
-    }
-
-    fn tell(&self) {
         self.has_progress.notify_all();
-        // Fails only where the eventfd is readable already.
-        let _ = rustix::io::write(&self.event, &1u64.to_ne_bytes());
+        self.each_ear(Ear::ring);
     }
 
-    /// The durable offset; resets the eventfd.
+    fn each_ear(&self, tell: impl Fn(&Ear)) {
+        let ears = self.ears.lock().unwrap_or_else(PoisonError::into_inner);
+        for ear in ears.iter().filter_map(Weak::upgrade) {
+            tell(&ear);
+        }
+    }
+
+    /// The durable offset.
     pub fn durable(&self) -> Result<u64, JournalError> {
-        // Reset before the look, so that what comes between the two is told again. Fails only where nothing was told.
-        let _ = rustix::io::read(&self.event, &mut [0; 8]);
         let state = self.lock();
         state.check_failure()?;
         Ok(state.durable)

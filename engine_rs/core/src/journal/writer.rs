@@ -1,6 +1,7 @@
 //! The writing end of a lane.
 
 use super::commit::Committer;
+use super::ear::Ear;
 use super::error::JournalError;
 use super::group;
 use super::lane::OwnedLane;
@@ -33,11 +34,18 @@ impl Default for WriterOptions {
     }
 }
 
-/// Appends to one lane, which it owns alone. May be shared between threads.
+/// Appends to one lane, which it owns alone. May be shared between threads, each of which may have one
+/// [of its own](Self::another).
 ///
 /// A thread of its own writes and fsyncs whatever came while it was at the group before, so groups are as large as the load
 /// makes them and nobody waits for a timer.
 pub struct JournalWriter {
+    lane: Arc<Lane>,
+    ear: Arc<Ear>,
+}
+
+/// What all writers of one lane share: it ends with the last of them.
+struct Lane {
     queue: Arc<Queue>,
     committer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -65,9 +73,25 @@ impl JournalWriter {
                 move || committer.run(&queue)
             })
             .map_err(JournalError::io("start a thread for", Path::new("journal")))?;
-        Ok(Self {
+        let ear = queue.new_ear()?;
+        let lane = Lane {
             queue,
             committer: Mutex::new(Some(committer)),
+        };
+        Ok(Self {
+            lane: Arc::new(lane),
+            ear,
+        })
+    }
+
+    /// One more writer of the same lane, whose [`event`](Self::event) tells of what is appended through itself.
+    ///
+    /// # Errors
+    /// [`JournalError::Io`].
+    pub fn another(&self) -> Result<Self, JournalError> {
+        Ok(Self {
+            lane: Arc::clone(&self.lane),
+            ear: self.lane.queue.new_ear()?,
         })
     }
 
@@ -81,7 +105,7 @@ impl JournalWriter {
         if count(frames) != Some(records) {
             return Err(JournalError::NotRecords { records });
         }
-        self.queue.push(frames, records)
+        self.lane.queue.push(frames, records, &self.ear)
     }
 
     /// Queues a tick: it is `now_ms` (milliseconds since 1970 UTC).
@@ -93,7 +117,7 @@ impl JournalWriter {
         let start = frame::begin(&mut tick);
         record::tick(&mut tick, now_ms);
         frame::finish(&mut tick, start);
-        self.queue.push(&tick, 1)
+        self.lane.queue.push(&tick, 1, &self.ear)
     }
 
     /// Everything up to this ticket is on disk. Resets [`event`](Self::event).
@@ -101,7 +125,8 @@ impl JournalWriter {
     /// # Errors
     /// [`JournalError::Failed`] once a write has failed: what is not durable by then never will be.
     pub fn durable(&self) -> Result<u64, JournalError> {
-        self.queue.durable()
+        self.ear.reset();
+        self.lane.queue.durable()
     }
 
     /// Sleeps until everything up to `ticket` is on disk.
@@ -109,26 +134,33 @@ impl JournalWriter {
     /// # Errors
     /// As [`durable`](Self::durable).
     pub fn wait(&self, ticket: u64) -> Result<(), JournalError> {
-        self.queue.wait(ticket)
+        self.lane.queue.wait(ticket)
     }
 
-    /// An eventfd that becomes readable when [`durable`](Self::durable) has risen or the writer has failed.
+    /// An eventfd that becomes readable when [`durable`](Self::durable) has risen, where this writer waits for that, or the
+    /// lane has failed.
     #[must_use]
     pub fn event(&self) -> BorrowedFd<'_> {
-        self.queue.event.as_fd()
+        self.ear.event.as_fd()
     }
 
     /// Bytes of this lane that the reader has not released (it releases whole segments), and those that are queued.
     #[must_use]
     pub fn backlog_bytes(&self) -> u64 {
-        self.queue.backlog_bytes()
+        self.lane.queue.backlog_bytes()
     }
 
-    /// Makes what is queued durable and gives the lane up. Later calls do nothing.
+    /// Makes what is queued durable and gives the lane up, for all its writers. Later calls do nothing.
     ///
     /// # Errors
     /// [`JournalError::Failed`] where not all of it could be written.
     pub fn close(&self) -> Result<(), JournalError> {
+        self.lane.close()
+    }
+}
+
+impl Lane {
+    fn close(&self) -> Result<(), JournalError> {
         self.queue.close();
         let committer = self
             .committer
@@ -143,7 +175,7 @@ impl JournalWriter {
     }
 }
 
-impl Drop for JournalWriter {
+impl Drop for Lane {
     fn drop(&mut self) {
         // Whoever wants to know calls `close`.
         let _ = self.close();
@@ -178,6 +210,11 @@ mod tests {
         let committer = Committer::on(lane, bell, u64::MAX, device.into()).unwrap();
         let writer = JournalWriter::start(queue, committer).unwrap();
         (journal, writer)
+    }
+
+    fn is_told(writer: &JournalWriter) -> bool {
+        let mut events = [PollFd::from_borrowed_fd(writer.event(), PollFlags::IN)];
+        poll(&mut events, Some(&Timespec::default())).unwrap() == 1
     }
 
     fn expect_failure(writer: &JournalWriter, doing: &str, kind: ErrorKind) {
@@ -216,16 +253,34 @@ mod tests {
     fn the_event_tells_of_progress_until_it_is_looked_at() {
         let journal = tempfile::tempdir().unwrap();
         let writer = JournalWriter::open(journal.path(), 0, WriterOptions::default()).unwrap();
-        let is_readable = || {
-            let mut events = [PollFd::from_borrowed_fd(writer.event(), PollFlags::IN)];
-            poll(&mut events, Some(&Timespec::default())).unwrap() == 1
-        };
-        assert!(!is_readable());
+        assert!(!is_told(&writer));
         let ticket = writer.append_tick(1).unwrap();
         writer.close().unwrap();
-        assert!(is_readable());
+        assert!(is_told(&writer));
         assert_eq!(writer.durable().unwrap(), ticket);
-        assert!(!is_readable());
+        assert!(!is_told(&writer));
+    }
+
+    #[test]
+    fn of_two_writers_of_a_lane_only_the_one_that_waits_is_told() {
+        let journal = tempfile::tempdir().unwrap();
+        let one = JournalWriter::open(journal.path(), 0, WriterOptions::default()).unwrap();
+        let other = one.another().unwrap();
+        other.append_tick(1).unwrap();
+        one.close().unwrap();
+        assert!(is_told(&other) && !is_told(&one));
+        assert_eq!(one.durable().unwrap(), 1);
+    }
+
+    #[test]
+    fn every_writer_of_a_lane_hears_that_it_has_failed() {
+        let (_journal, one) = writer_on("/dev/full");
+        let other = one.another().unwrap();
+        one.append_tick(1).unwrap();
+        one.close().unwrap_err();
+        assert!(is_told(&one) && is_told(&other));
+        other.durable().unwrap_err();
+        other.append_tick(2).unwrap_err();
     }
 
     #[test]
@@ -238,8 +293,9 @@ mod tests {
         };
         // No thread takes from this queue.
         let queue = Queue::new(&lane, options).unwrap();
-        assert_eq!(queue.push(&[1; 90], 1).unwrap(), 1);
-        let refusal = queue.push(&[1; 90], 1).unwrap_err();
+        let ear = queue.new_ear().unwrap();
+        assert_eq!(queue.push(&[1; 90], 1, &ear).unwrap(), 1);
+        let refusal = queue.push(&[1; 90], 1, &ear).unwrap_err();
         assert!(matches!(refusal, JournalError::Full { limit: 100, .. }));
     }
 }

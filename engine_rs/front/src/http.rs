@@ -1,0 +1,140 @@
+//! One client of HTTP/1.1.
+
+use crate::body::{self, Read};
+use crate::inflight::Held;
+use crate::ingest::{INLINE_BYTES, Inquiry, Protocol};
+use crate::patience::Patience;
+use crate::payload::Payload;
+use crate::upstream;
+use crate::{Answers, Serving};
+use bytes::Bytes;
+use hyper::body::{Body, Incoming};
+use hyper::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, UPGRADE};
+use hyper::http::HeaderValue;
+use hyper::http::request::Parts;
+use hyper::upgrade::OnUpgrade;
+use hyper::{Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use reviva_core::wire::Format;
+use std::convert::Infallible;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::io::copy_bidirectional;
+use tokio::task::spawn_local;
+
+/// A connection.
+pub struct Client {
+    pub serving: Rc<Serving>,
+    pub peer: Rc<str>,
+    pub patience: Arc<Patience>,
+    pub upstream: upstream::Http,
+    /// One more than there may be.
+    pub is_excess: bool,
+}
+
+impl Client {
+    /// Answers one request.
+    pub async fn serve(
+        self: Rc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Response<Payload>, Infallible> {
+        let busy = self.patience.busy();
+        let response = if self.is_excess {
+            self.serving.answers.too_many()
+        } else {
+            self.answer(request).await
+        };
+        Ok(response.map(|payload| payload.guarded(busy)))
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Response<Payload> {
+        let began = Instant::now();
+        let serving = &*self.serving;
+        let (parts, body) = request.into_parts();
+        let Some(head) = serving.heads.read_http(&parts, &self.peer) else {
+            return self.hand_on(parts, body.into()).await;
+        };
+        if body.size_hint().lower() > serving.max_body_bytes as u64 {
+            // Refused by its head: who asked whether the body is wanted is not told to send it.
+            return self.hand_on(parts, Payload::unread(body)).await;
+        }
+        let most = if head.key.is_some() {
+            serving.max_body_bytes
+        } else {
+            INLINE_BYTES
+        };
+        let mut held = Held::none(serving.ingest.inflight());
+        let body = match body::read(body, most, &mut held).await {
+            Read::Whole(body) => body,
+            Read::Unfinished(payload) => return self.hand_on(parts, payload.guarded(held)).await,
+            Read::Broken => return serving.answers.unavailable(),
+        };
+        let inquiry = Inquiry {
+            protocol: Protocol::Http,
+            parts,
+            peer: Rc::clone(&self.peer),
+            body,
+        };
+        match serving.ingest.take(&inquiry, began).await {
+            Some(taken) => {
+                let headers = serving.heads.exposing(&inquiry.parts.headers);
+                let mut response = Response::new(Payload::whole(Bytes::from(taken.answer)));
+                *response.headers_mut() = headers;
+                let media_type = HeaderValue::from_static(match taken.format {
+                    Format::Proto => "application/x-protobuf",
+                    _ => "application/json",
+                });
+                response.headers_mut().insert(CONTENT_TYPE, media_type);
+                response
+            }
+            None => {
+                let Inquiry { parts, body, .. } = inquiry;
+                drop(held);
+                self.hand_on(parts, Payload::whole(body)).await
+            }
+        }
+    }
+
+    async fn hand_on(&self, parts: Parts, body: Payload) -> Response<Payload> {
+        let mut request = Request::from_parts(parts, body);
+        let is_upgrade = request.headers().contains_key(UPGRADE);
+        let client = is_upgrade.then(|| hyper::upgrade::on(&mut request));
+        let Ok(mut response) = self.upstream.send(request, &self.peer).await else {
+            return self.serving.answers.unavailable();
+        };
+        if let Some(client) = client
+            && response.status() == StatusCode::SWITCHING_PROTOCOLS
+        {
+            spawn_local(join(client, hyper::upgrade::on(&mut response)));
+        }
+        response.map(Payload::from)
+    }
+}
+
+/// Lets both ends of an upgraded connection talk until one has enough.
+async fn join(client: OnUpgrade, python: OnUpgrade) {
+    let (Ok(client), Ok(python)) = (client.await, python.await) else {
+        return;
+    };
+    // Whatever ends one end's connection ends the other's too.
+    let _ = copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(python)).await;
+}
+
+impl Answers {
+    fn unavailable(&self) -> Response<Payload> {
+        let mut response = Response::new(Payload::whole(self.unavailable.clone()));
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        response
+    }
+
+    fn too_many(&self) -> Response<Payload> {
+        let mut response = self.unavailable();
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+        response
+    }
+}

@@ -1,0 +1,261 @@
+//! Reads the gateway's sockets, so that an ordinary request with events never meets Python.
+//!
+//! The front answers what is plain: a POST to a path for events or a unary call, whose body is here within a moment, whose
+//! events the engine can read and whose key has room for them. Everything else goes to Python on a Unix socket, just as it
+//! came: other paths, streams, what has to be refused, what has to wait. So there is one place that knows how to say no.
+//!
+//! | module | job |
+//! |---|---|
+//! | `listen`, `patience` | sockets, connections, how long clients may take |
+//! | `http`, `grpc` | a request of either protocol, from its head to its answer |
+//! | `head`, `body`, `payload` | what requests consist of |
+//! | `ingest`, `durable` | from bytes to the journal and back |
+//! | `upstream` | the way to Python |
+//! | `inflight`, `leases`, `samples`, `tally` | what is shared with Python, whichever way a request takes |
+
+#![deny(unsafe_code)]
+
+mod body;
+mod durable;
+mod grpc;
+mod head;
+mod http;
+mod inflight;
+mod ingest;
+mod leases;
+mod listen;
+mod patience;
+mod payload;
+mod samples;
+mod tally;
+mod upstream;
+
+pub use head::{Heads, Path, headers};
+pub use inflight::Inflight;
+pub use ingest::Shared;
+pub use leases::Leases;
+pub use samples::{Sample, Samples};
+pub use tally::Tally;
+
+use bytes::Bytes;
+use durable::Durable;
+use hyper::rt::Executor;
+use ingest::Ingest;
+use reviva_core::journal::JournalWriter;
+use socket2::Socket;
+use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+use tokio::runtime;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{LocalSet, spawn_local};
+use tokio::time::timeout;
+
+/// What a front is told once.
+pub struct Options {
+    /// Host and port of HTTP.
+    pub http: (String, u16),
+    /// Host and port of gRPC.
+    pub grpc: (String, u16),
+    /// Python's sockets: of HTTP and of gRPC.
+    pub upstream: (PathBuf, PathBuf),
+    /// How heads are read.
+    pub heads: Heads,
+    /// Size of a body as sent.
+    pub max_body_bytes: usize,
+    /// Open HTTP connections.
+    pub max_connections: usize,
+    /// Seconds, rising: by them acknowledgements are sorted.
+    pub ack_bounds: Vec<f64>,
+    /// The document that tells that Python cannot be reached.
+    pub unavailable: Vec<u8>,
+}
+
+/// Two sockets and the thread that serves them.
+pub struct Front {
+    ports: (u16, u16),
+    commands: mpsc::UnboundedSender<Command>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    tally: Arc<Mutex<Tally>>,
+}
+
+enum Command {
+    UseJournal(Option<JournalWriter>),
+    Listen,
+    StopAccepting,
+    Stop { grace: Duration },
+}
+
+impl Front {
+    /// Binds both sockets. Nobody is answered before [`listen`](Self::listen).
+    ///
+    /// # Errors
+    /// Where an address is taken or is none.
+    pub fn new(shared: Shared, options: Options) -> io::Result<Self> {
+        let bind = |protocol: &str, (host, port): &(String, u16)| {
+            listen::bind(host, *port).map_err(|error| {
+                let message = format!("{protocol} cannot listen on {host}:{port}: {error}");
+                io::Error::new(error.kind(), message)
+            })
+        };
+        let (http, http_port) = bind("HTTP", &options.http)?;
+        let (grpc, grpc_port) = bind("gRPC", &options.grpc)?;
+        let (commands, received) = mpsc::unbounded_channel();
+        let tally = Arc::<Mutex<Tally>>::default();
+        let thread = thread::Builder::new().name("front".to_owned()).spawn({
+            let tally = Arc::clone(&tally);
+            let runtime = runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            move || {
+                let serving = Serving::new(shared, options, tally);
+                let front = run(serving, (http, grpc), received);
+                LocalSet::new().block_on(&runtime, front);
+            }
+        })?;
+        Ok(Self {
+            ports: (http_port, grpc_port),
+            commands,
+            thread: Mutex::new(Some(thread)),
+            tally,
+        })
+    }
+
+    /// Of HTTP and of gRPC: the real ones where the options say 0.
+    #[must_use]
+    pub fn ports(&self) -> (u16, u16) {
+        self.ports
+    }
+
+    /// Appends to this lane from now on; without one, everything is handed on.
+    pub fn use_journal(&self, writer: Option<JournalWriter>) {
+        self.command(Command::UseJournal(writer));
+    }
+
+    /// Begins to accept.
+    pub fn listen(&self) {
+        self.command(Command::Listen);
+    }
+
+    /// Accepts no more; connections end once they are idle.
+    pub fn stop_accepting(&self) {
+        self.command(Command::StopAccepting);
+    }
+
+    /// Waits for what is running, at most so long, and ends.
+    pub fn stop(&self, grace: Duration) {
+        self.command(Command::Stop { grace });
+        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(thread) = thread.take() {
+            // A panic of its own has been printed.
+            let _ = thread.join();
+        }
+    }
+
+    /// What was counted since this was called last.
+    #[must_use]
+    pub fn take_tally(&self) -> Tally {
+        std::mem::take(&mut *self.tally.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn command(&self, command: Command) {
+        // Fails where the thread has ended.
+        let _ = self.commands.send(command);
+    }
+}
+
+impl Drop for Front {
+    fn drop(&mut self) {
+        self.stop(Duration::ZERO);
+    }
+}
+
+/// What every connection needs.
+struct Serving {
+    ingest: Ingest,
+    heads: Arc<Heads>,
+    max_body_bytes: usize,
+    max_connections: usize,
+    http_upstream: PathBuf,
+    grpc_upstream: PathBuf,
+    answers: Answers,
+}
+
+/// What the front says itself where it cannot hand on.
+struct Answers {
+    unavailable: Bytes,
+}
+
+impl Serving {
+    fn new(shared: Shared, options: Options, tally: Arc<Mutex<Tally>>) -> Rc<Self> {
+        let heads = Arc::new(options.heads);
+        let (http_upstream, grpc_upstream) = options.upstream;
+        Rc::new(Self {
+            ingest: Ingest::new(shared, Arc::clone(&heads), options.ack_bounds, tally),
+            heads,
+            max_body_bytes: options.max_body_bytes,
+            max_connections: options.max_connections,
+            http_upstream,
+            grpc_upstream,
+            answers: Answers {
+                unavailable: options.unavailable.into(),
+            },
+        })
+    }
+}
+
+async fn run(
+    serving: Rc<Serving>,
+    (http, grpc): (Socket, Socket),
+    mut commands: mpsc::UnboundedReceiver<Command>,
+) {
+    let (stop, stopping) = watch::channel(false);
+    let mut sockets = Some((http, grpc));
+    let mut accepting = Vec::new();
+    while let Some(command) = commands.recv().await {
+        match command {
+            Command::UseJournal(writer) => {
+                let journal = writer.map(Durable::new);
+                if let Some(journal) = &journal {
+                    spawn_local(Rc::clone(journal).watch());
+                }
+                serving.ingest.use_journal(journal);
+            }
+            Command::Listen => {
+                if let Some((http, grpc)) = sockets.take() {
+                    let (one, other) = (Rc::clone(&serving), Rc::clone(&serving));
+                    let over_http = listen::accept(http, one, stopping.clone(), listen::serve_http);
+                    let over_grpc =
+                        listen::accept(grpc, other, stopping.clone(), listen::serve_grpc);
+                    accepting = vec![spawn_local(over_http), spawn_local(over_grpc)];
+                }
+            }
+            Command::StopAccepting => {
+                stop.send_replace(true);
+            }
+            Command::Stop { grace } => {
+                stop.send_replace(true);
+                let over = async {
+                    for accepting in accepting {
+                        let _ = accepting.await;
+                    }
+                };
+                let _ = timeout(grace, over).await;
+                return;
+            }
+        }
+    }
+}
+
+/// Runs the tasks of HTTP/2 on the thread that asks for it.
+#[derive(Clone)]
+struct Local;
+
+impl<F: Future<Output: 'static> + 'static> Executor<F> for Local {
+    fn execute(&self, future: F) {
+        spawn_local(future);
+    }
+}

@@ -1,0 +1,167 @@
+//! Sockets, and the connections that come by them.
+
+use crate::grpc::Client as GrpcClient;
+use crate::http::Client as HttpClient;
+use crate::patience::{Patience, Watched};
+use crate::upstream::{self, CONNECTION_WINDOW_BYTES, STREAM_WINDOW_BYTES};
+use crate::{Local, Serving};
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{interval, sleep};
+
+const BACKLOG: i32 = 2048;
+/// How often slow clients are looked for.
+const LOOK: Duration = Duration::from_secs(1);
+/// After an error such as too many open files.
+const PAUSE: Duration = Duration::from_millis(50);
+const CONCURRENT_STREAMS: u32 = 1000;
+const PING_EVERY: Duration = Duration::from_secs(60);
+
+/// Binds a socket that several processes share; it does not listen yet. Also the port, where `port` is 0.
+pub fn bind(host: &str, port: u16) -> io::Result<(Socket, u16)> {
+    let missing = || io::Error::new(io::ErrorKind::NotFound, "no address has this name");
+    let address = (host, port).to_socket_addrs()?.next().ok_or_else(missing)?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    let bound = socket.local_addr()?.as_socket().ok_or_else(missing)?;
+    Ok((socket, bound.port()))
+}
+
+/// Whether no more is accepted, and connections end once they are idle.
+pub type Stopping = watch::Receiver<bool>;
+
+/// Accepts until it is stopping, then waits for the connections.
+pub async fn accept(
+    socket: Socket,
+    serving: Rc<Serving>,
+    mut stopping: Stopping,
+    serve: impl Fn(TcpStream, SocketAddr, usize, Rc<Serving>, Stopping, &mut JoinSet<()>),
+) -> io::Result<()> {
+    socket.listen(BACKLOG)?;
+    let listener = TcpListener::from_std(socket.into())?;
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+            _ = stopping.wait_for(|&is_stopping| is_stopping) => break,
+        };
+        let Ok((stream, address)) = accepted else {
+            sleep(PAUSE).await;
+            continue;
+        };
+        // Only later than need be, where it fails.
+        let _ = stream.set_nodelay(true);
+        let open = connections.len();
+        serve(
+            stream,
+            address,
+            open,
+            Rc::clone(&serving),
+            stopping.clone(),
+            &mut connections,
+        );
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+    Ok(())
+}
+
+/// Serves a client of HTTP/1.1; `open` others are connected.
+pub fn serve_http(
+    stream: TcpStream,
+    address: SocketAddr,
+    open: usize,
+    serving: Rc<Serving>,
+    mut stopping: Stopping,
+    connections: &mut JoinSet<()>,
+) {
+    let patience = Patience::new();
+    let client = Rc::new(HttpClient {
+        upstream: upstream::Http::new(&serving.http_upstream),
+        peer: peer_of(address),
+        patience: Arc::clone(&patience),
+        is_excess: open >= serving.max_connections,
+        serving,
+    });
+    let service = service_fn(move |request| Rc::clone(&client).serve(request));
+    connections.spawn_local(async move {
+        let connection = http1::Builder::new()
+            .pipeline_flush(true)
+            .serve_connection(Watched::new(stream, &patience), service)
+            .with_upgrades();
+        let mut connection = pin!(connection);
+        let mut look = interval(LOOK);
+        let mut is_ending = false;
+        loop {
+            tokio::select! {
+                // What ends a connection in another way is its client's doing.
+                _ = connection.as_mut() => return,
+                now = look.tick() => if patience.is_over(now.into_std()) {
+                    return;
+                },
+                _ = stopping.wait_for(|&is_stopping| is_stopping), if !is_ending => {
+                    is_ending = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+            }
+        }
+    });
+}
+
+/// Serves a client of gRPC.
+pub fn serve_grpc(
+    stream: TcpStream,
+    address: SocketAddr,
+    _open: usize,
+    serving: Rc<Serving>,
+    mut stopping: Stopping,
+    connections: &mut JoinSet<()>,
+) {
+    let client = Rc::new(GrpcClient {
+        upstream: upstream::Grpc::new(&serving.grpc_upstream),
+        peer: peer_of(address),
+        serving,
+    });
+    let service = service_fn(move |request| Rc::clone(&client).serve(request));
+    connections.spawn_local(async move {
+        let connection = http2::Builder::new(Local)
+            .timer(TokioTimer::new())
+            .initial_stream_window_size(STREAM_WINDOW_BYTES)
+            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .max_concurrent_streams(CONCURRENT_STREAMS)
+            .keep_alive_interval(PING_EVERY)
+            .serve_connection(TokioIo::new(stream), service);
+        let mut connection = pin!(connection);
+        tokio::select! {
+            _ = connection.as_mut() => return,
+            _ = stopping.wait_for(|&is_stopping| is_stopping) => {}
+        }
+        connection.as_mut().graceful_shutdown();
+        // What ends a connection in another way is its client's doing.
+        let _ = connection.await;
+    });
+}
+
+fn peer_of(address: SocketAddr) -> Rc<str> {
+    // A client of IPv4 on a socket of IPv6 is still one of IPv4.
+    address.ip().to_canonical().to_string().into()
+}
