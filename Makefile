@@ -10,7 +10,7 @@ BIN := .venv/bin
 SECONDS ?= 60
 FAULTS ?= 500
 
-ENGINE_SOURCES := $(shell find engine_rs/core engine_rs/py -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
+ENGINE_SOURCES := $(shell find engine_rs/core engine_rs/front engine_rs/py -name '*.rs' -o -name Cargo.toml) Cargo.toml Cargo.lock
 CLIENT := $(wildcard clients/python/pyproject.toml)
 TYPED := pyservice .ci $(if $(CLIENT),clients/python) $(patsubst %/,%,$(sort $(dir $(wildcard bench/*.py))))
 NODE_TESTS := $(if $(shell command -v npm),$(wildcard tests/node/package-lock.json))

@@ -262,7 +262,7 @@ class Front:
         """Appends to this writer's lane from now on; while there is none, everything is handed on."""
 
     def listen(self) -> None:
-        """Begins to accept."""
+        """Begins to accept: whoever connects from now on is answered. Raises ``OSError``."""
 
     def stop_accepting(self) -> None:
         """Accepts no more, and ends connections as soon as they are idle."""

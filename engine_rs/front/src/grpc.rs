@@ -47,7 +47,8 @@ impl Client {
         let body = match body::read(body, most, &mut held).await {
             Read::Whole(body) => body,
             Read::Unfinished(payload) => {
-                return Ok(self.hand_on(parts, payload.guarded(held)).await);
+                drop(held); // Python counts what it is handed
+                return Ok(self.hand_on(parts, payload).await);
             }
             Read::Broken => return Ok(unavailable()),
         };

@@ -67,7 +67,10 @@ impl Client {
         let mut held = Held::none(serving.ingest.inflight());
         let body = match body::read(body, most, &mut held).await {
             Read::Whole(body) => body,
-            Read::Unfinished(payload) => return self.hand_on(parts, payload.guarded(held)).await,
+            Read::Unfinished(payload) => {
+                drop(held); // Python counts what it is handed
+                return self.hand_on(parts, payload).await;
+            }
             Read::Broken => return serving.answers.unavailable(),
         };
         let inquiry = Inquiry {

@@ -77,6 +77,8 @@ pub struct Options {
 /// Two sockets and the thread that serves them.
 pub struct Front {
     ports: (u16, u16),
+    /// Of HTTP and of gRPC, until they are listened on.
+    bound: Mutex<Option<(Socket, Socket)>>,
     commands: mpsc::UnboundedSender<Command>,
     thread: Mutex<Option<JoinHandle<()>>>,
     tally: Arc<Mutex<Tally>>,
@@ -84,7 +86,7 @@ pub struct Front {
 
 enum Command {
     UseJournal(Option<JournalWriter>),
-    Listen,
+    Accept { http: Socket, grpc: Socket },
     StopAccepting,
     Stop { grace: Duration },
 }
@@ -112,12 +114,12 @@ impl Front {
                 .build()?;
             move || {
                 let serving = Serving::new(shared, options, tally);
-                let front = run(serving, (http, grpc), received);
-                LocalSet::new().block_on(&runtime, front);
+                LocalSet::new().block_on(&runtime, run(serving, received));
             }
         })?;
         Ok(Self {
             ports: (http_port, grpc_port),
+            bound: Mutex::new(Some((http, grpc))),
             commands,
             thread: Mutex::new(Some(thread)),
             tally,
@@ -135,9 +137,18 @@ impl Front {
         self.command(Command::UseJournal(writer));
     }
 
-    /// Begins to accept.
-    pub fn listen(&self) {
-        self.command(Command::Listen);
+    /// Begins to accept: whoever connects from now on is answered. Later calls do nothing.
+    ///
+    /// # Errors
+    /// Where the system does not allow it.
+    pub fn listen(&self) -> io::Result<()> {
+        let mut bound = self.bound.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((http, grpc)) = bound.take() {
+            http.listen(listen::BACKLOG)?;
+            grpc.listen(listen::BACKLOG)?;
+            self.command(Command::Accept { http, grpc });
+        }
+        Ok(())
     }
 
     /// Accepts no more; connections end once they are idle.
@@ -207,13 +218,8 @@ impl Serving {
     }
 }
 
-async fn run(
-    serving: Rc<Serving>,
-    (http, grpc): (Socket, Socket),
-    mut commands: mpsc::UnboundedReceiver<Command>,
-) {
+async fn run(serving: Rc<Serving>, mut commands: mpsc::UnboundedReceiver<Command>) {
     let (stop, stopping) = watch::channel(false);
-    let mut sockets = Some((http, grpc));
     let mut accepting = Vec::new();
     while let Some(command) = commands.recv().await {
         match command {
@@ -224,14 +230,11 @@ async fn run(
                 }
                 serving.ingest.use_journal(journal);
             }
-            Command::Listen => {
-                if let Some((http, grpc)) = sockets.take() {
-                    let (one, other) = (Rc::clone(&serving), Rc::clone(&serving));
-                    let over_http = listen::accept(http, one, stopping.clone(), listen::serve_http);
-                    let over_grpc =
-                        listen::accept(grpc, other, stopping.clone(), listen::serve_grpc);
-                    accepting = vec![spawn_local(over_http), spawn_local(over_grpc)];
-                }
+            Command::Accept { http, grpc } => {
+                let (one, other) = (Rc::clone(&serving), Rc::clone(&serving));
+                let over_http = listen::accept(http, one, stopping.clone(), listen::serve_http);
+                let over_grpc = listen::accept(grpc, other, stopping.clone(), listen::serve_grpc);
+                accepting = vec![spawn_local(over_http), spawn_local(over_grpc)];
             }
             Command::StopAccepting => {
                 stop.send_replace(true);

@@ -20,7 +20,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{interval, sleep};
 
-const BACKLOG: i32 = 2048;
+/// Connections that may wait for being accepted.
+pub const BACKLOG: i32 = 2048;
 /// How often slow clients are looked for.
 const LOOK: Duration = Duration::from_secs(1);
 /// After an error such as too many open files.
@@ -55,7 +56,6 @@ pub async fn accept(
     mut stopping: Stopping,
     serve: impl Fn(TcpStream, SocketAddr, usize, Rc<Serving>, Stopping, &mut JoinSet<()>),
 ) -> io::Result<()> {
-    socket.listen(BACKLOG)?;
     let listener = TcpListener::from_std(socket.into())?;
     let mut connections = JoinSet::new();
     loop {

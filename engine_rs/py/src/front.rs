@@ -175,8 +175,8 @@ impl Front {
         Ok(())
     }
 
-    fn listen(&self) {
-        self.0.listen();
+    fn listen(&self) -> Result<(), Error> {
+        Ok(self.0.listen()?)
     }
 
     fn stop_accepting(&self) {
@@ -208,8 +208,7 @@ impl Front {
 }
 
 fn paths_of(paths: &Bound<'_, PyMapping>) -> Result<HashMap<String, Path>, Error> {
-    let stated: Vec<(String, (Option<String>, String))> =
-        collect(paths).map_err(value)?;
+    let stated: Vec<(String, (Option<String>, String))> = collect(paths).map_err(value)?;
     let paths = stated.into_iter().map(|(path, (format, event_kind))| {
         let format = format.as_deref().map(format_named).transpose()?;
         Ok((path, Path { format, event_kind }))

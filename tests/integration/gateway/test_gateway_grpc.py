@@ -58,6 +58,23 @@ class TestUnary:
         assert refused.value.code() is grpc.StatusCode.UNAUTHENTICATED
         assert dict(refused.value.trailing_metadata())["reviva-code"] == code
 
+    def test_a_compressed_call(self, server: Server) -> None:
+        with server.rpc() as stub:
+            answer = stub.Ingest(request(500), metadata=METADATA, compression=grpc.Compression.Gzip)
+        assert answer.accepted == 500
+
+    def test_many_calls_at_once(self, server: Server) -> None:
+        with server.rpc() as stub:
+            calls = [stub.Ingest.future(request(count), metadata=METADATA) for count in range(1, 301)]
+            assert [call.result(10).accepted for call in calls] == list(range(1, 301))
+
+    def test_a_message_beyond_the_limit(self, server: Server) -> None:
+        with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+            call = channel.unary_unary(f"/{SERVICE}/Ingest")
+            with pytest.raises(grpc.RpcError) as refused:
+                call(bytes(2 << 20), metadata=METADATA)
+        assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+
     def test_bytes_that_are_no_message(self, server: Server) -> None:
         with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
             call = channel.unary_unary(f"/{SERVICE}/Ingest")
