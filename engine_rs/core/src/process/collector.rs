@@ -129,7 +129,7 @@ impl Changes for Collector {
         let conclusion = Conclusion {
             project: visitor.project.clone(),
             visitor: visitor.key,
-            identity: visitor.identity.clone(),
+            identity: visitor.identity.text(),
             anonymous: visitor.anonymous,
             session_id: start_ms.map_or(0, |start_ms| session_id(visitor.key, start_ms)),
             derived,

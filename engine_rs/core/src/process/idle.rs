@@ -6,32 +6,31 @@ use std::collections::BTreeMap;
 
 /// A queue of visitors by due time. An entry is a reason to look, not a verdict: who was active since is queued again.
 #[derive(Debug, Default)]
-pub struct IdleQueue(BTreeMap<i64, Vec<u128>>);
+pub struct IdleQueue(BTreeMap<u32, Vec<u128>>);
 
 impl IdleQueue {
     /// Look at `visitor` when they are due next; entries of before are out of date with that.
     pub fn push(&mut self, visitor: &mut Visitor, rules: &Rules) {
-        visitor.due_ms = visitor.next_due_ms(rules);
-        self.at(visitor.due_ms, visitor.key);
+        visitor.due_s = second_after(visitor.next_due_ms(rules));
+        self.at(visitor.due_s, visitor.key);
     }
 
-    fn at(&mut self, due_ms: i64, visitor: u128) {
-        self.0
-            .entry(second_after(due_ms))
-            .or_default()
-            .push(visitor);
+    fn at(&mut self, due_s: u32, visitor: u128) {
+        self.0.entry(due_s).or_default().push(visitor);
     }
 
     /// Heap bytes held.
     pub fn heap_bytes(&self) -> usize {
-        let seconds = self.0.len() * size_of::<(i64, Vec<u128>)>();
+        let seconds = self.0.len() * size_of::<(u32, Vec<u128>)>();
         let entries: usize = self.0.values().map(Vec::capacity).sum();
         seconds + entries * size_of::<u128>()
     }
 
     /// Takes the visitors that are due, sorted, so that what follows does not depend on how they were queued.
     pub fn take_due(&mut self, now_ms: i64) -> Vec<u128> {
-        let later = self.0.split_off(&(now_ms.div_euclid(1000) + 1));
+        let later_s = now_ms.div_euclid(1000) + 1;
+        let later_s = u32::try_from(later_s.max(0)).unwrap_or(u32::MAX);
+        let later = self.0.split_off(&later_s);
         let due = std::mem::replace(&mut self.0, later);
         let mut visitors: Vec<_> = due.into_values().flatten().collect();
         visitors.sort_unstable();
@@ -40,8 +39,10 @@ impl IdleQueue {
     }
 }
 
-fn second_after(ms: i64) -> i64 {
-    -(-ms).div_euclid(1000)
+/// The first second that begins at `ms` or later, counted from 1970; at least 1.
+pub fn second_after(ms: i64) -> u32 {
+    let second = -(-ms).div_euclid(1000);
+    u32::try_from(second.max(1)).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]
@@ -51,9 +52,9 @@ mod tests {
     #[test]
     fn visitors_come_when_due_and_not_before() {
         let mut queue = IdleQueue::default();
-        queue.at(1500, 9);
-        queue.at(1001, 3);
-        queue.at(2001, 4);
+        queue.at(second_after(1500), 9);
+        queue.at(second_after(1001), 3);
+        queue.at(second_after(2001), 4);
         assert!(queue.take_due(1999).is_empty());
         assert_eq!(queue.take_due(2000), [3, 9]);
         assert_eq!(queue.take_due(9000), [4]);

@@ -6,7 +6,8 @@
 //! | [`dispatch`], [`known_ids`] | dedupe, and which shard gets what is new |
 //! | [`shards`], [`shard`] | parts of the visitors, each on a thread of its own |
 //! | [`visitors`] | who is remembered |
-//! | [`visitor`] | what is remembered of a visitor, made of the four below |
+//! | [`visitor`] | what is remembered of a visitor, made of those below |
+//! | [`identity`] | their id |
 //! | [`timeline`], [`moments`] | sessions cut from times |
 //! | [`session_changes`] | which session overtaken session ids stand for |
 //! | [`rage_clicks`], [`abandonment`] | conclusions: [`derived`] |
@@ -20,6 +21,7 @@ pub mod blocks;
 mod collector;
 pub mod derived;
 mod dispatch;
+mod identity;
 pub mod idle;
 pub mod known_ids;
 mod letters;

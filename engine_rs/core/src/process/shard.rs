@@ -1,7 +1,7 @@
 //! The visitors of one shard: what their new events change, and what time brings them.
 
 use super::collector::{Collector, Rows};
-use super::idle::IdleQueue;
+use super::idle::{self, IdleQueue};
 use super::pool::Pool;
 use super::rebuild::Restore;
 use super::rules::RuleBook;
@@ -69,7 +69,7 @@ impl Shard {
             self.recut.push(event.visitor);
         }
         // Their entry, if they have one, is looked at in time unless they were told to be idle.
-        if visitor.due_ms > visitor.next_due_ms(rules) || visitor.due_ms == i64::MIN {
+        if visitor.due_s > idle::second_after(visitor.next_due_ms(rules)) || visitor.due_s == 0 {
             self.idle.push(&mut visitor, rules);
         }
         drop(visitor);
@@ -104,7 +104,7 @@ impl Shard {
             let Some(mut visitor) = self.visitors.get_mut(key) else {
                 continue;
             };
-            if visitor.due_ms > now_ms {
+            if i64::from(visitor.due_s) * 1000 > now_ms {
                 continue;
             }
             let rules = moment.rules.of(&visitor.project);

@@ -2,6 +2,7 @@
 
 use super::abandonment::{Mark, Marks, Step};
 use super::derived::{self, Derived};
+use super::identity::Identity;
 use super::pool::{Pool, Shared};
 use super::rage_clicks::{Click, Clicks};
 use super::rules::Rules;
@@ -33,14 +34,14 @@ pub struct Visitor {
     pub key: u128,
     /// Whose visitor.
     pub project: Shared,
-    /// The anonymous id, or else the user id.
-    pub identity: Box<[u8]>,
+    /// As which they are known.
+    pub identity: Identity,
     /// Whether `identity` is an anonymous id.
     pub anonymous: bool,
     /// Receipt of the last event, ms.
     pub last_received_ms: i64,
-    /// When the idle queue looks at them next, ms; other entries are out of date.
-    pub due_ms: i64,
+    /// The second in which the idle queue looks at them next, 0 none; other entries are out of date.
+    pub due_s: u32,
     ended: bool,
     timeline: Timeline,
     issued: IssuedIds,
@@ -126,10 +127,10 @@ impl Visitor {
         Self {
             key,
             project,
-            identity: identity.into(),
+            identity: Identity::new(identity),
             anonymous,
             last_received_ms: i64::MIN,
-            due_ms: i64::MIN,
+            due_s: 0,
             ended: false,
             timeline: Timeline::default(),
             issued: IssuedIds::default(),
@@ -344,7 +345,7 @@ impl Visitor {
             size_of::<Trail>() + trail.clicks.heap_bytes() + trail.marks.heap_bytes()
         });
         size_of::<Self>()
-            + self.identity.len()
+            + self.identity.heap_bytes()
             + self.timeline.heap_bytes()
             + self.issued.heap_bytes()
             + trail
