@@ -89,6 +89,10 @@ class Intake:
         report, enforce), ``subject`` (properties, event) and ``schema``. Returns for people what is wrong with those
         that cannot be followed; the others are in force. Raises ``ValueError`` where it is no such list."""
 
+    @staticmethod
+    def is_quick(body: bytes, content_encoding: str) -> bool:
+        """Whether a body had better be decoded where it is than on another thread."""
+
     def decode(
         self,
         body: bytes,
@@ -242,16 +246,21 @@ class Front:
         exposing: Sequence[tuple[str, str]],
         max_body_bytes: int,
         max_connections: int,
+        head_patience_s: float,
+        idle_patience_s: float,
         ack_bounds: Sequence[float],
         unavailable: builtins.bytes,
+        too_many_connections: builtins.bytes,
     ) -> Self:
         """Binds both sockets, which several processes may share; port 0 stands for any.
 
         ``upstream``: Unix sockets of HTTP and gRPC to which everything else is handed on, with the client's address in
         ``x-reviva-peer``. ``paths``: where events are taken over HTTP, with format (``None``: the request says) and
         Segment's call. ``origins``: of web pages that may read answers (``None``: all), in lower case; their answers
-        carry ``exposing``. ``ack_bounds``: seconds, rising. ``unavailable``: the document of a 503. Raises ``OSError``
-        where an address is taken, ``ValueError`` for what cannot be.
+        carry ``exposing``. ``max_connections``: of HTTP and of gRPC each. ``head_patience_s``, ``idle_patience_s``: how
+        long a client of HTTP may take to end a head and to begin another one. ``ack_bounds``: seconds, rising.
+        ``unavailable``, ``too_many_connections``: documents of a 503. Raises ``OSError`` where an address is taken,
+        ``ValueError`` for what cannot be.
         """
 
     @property

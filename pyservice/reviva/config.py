@@ -108,7 +108,11 @@ class Limits(Group):
     max_inflight_bytes: int = Field(
         default=512 << 20, gt=0, description="bodies being read, decoded or written, per gateway process"
     )
-    max_connections: int = Field(default=4_096, gt=0, description="open HTTP connections per gateway process")
+    max_connections: int = Field(
+        default=4_096,
+        gt=0,
+        description="open HTTP connections per gateway process; the engine's listener takes as many of gRPC",
+    )
     stream_window_batches: int = Field(default=64, gt=0, description="unacknowledged batches per gRPC stream")
     stream_window_bytes: int = Field(default=32 << 20, gt=0, description="unacknowledged bytes per gRPC stream")
 

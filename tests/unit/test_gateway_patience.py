@@ -22,7 +22,7 @@ async def test_a_head_that_does_not_come_ends_the_connection(make: Callable[...,
     socket, protocol = make().connect()
     if sent:
         protocol.data_received(sent)
-    protocol.end_if_late(later(httpprotocol._HEAD_PATIENCE_S - 1))
+    protocol.end_if_late(later(httpprotocol.HEAD_PATIENCE_S - 1))
     assert not socket.is_closing()
     protocol.end_if_late(later())
     assert socket.is_closing()

@@ -22,7 +22,7 @@ use crate::wire::Format;
 use crate::wire::batch::Lines;
 use crate::wire::draft::Envelope;
 use crate::wire::envelope::{self, Method};
-use crate::wire::inflate::inflate;
+use crate::wire::inflate::{inflate, is_plain};
 use crate::wire::native_json::NativeJson;
 use crate::wire::proto::{self, ProtoEvents};
 use crate::wire::section::Sections;
@@ -35,6 +35,9 @@ use settle::Memory;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
+
+/// Plain bodies up to this size are decoded in less time than a hop to another thread takes.
+pub const QUICK_BYTES: usize = 64 << 10;
 
 /// Limits and rules that hold for every request.
 #[derive(Debug, Clone, Copy)]
@@ -278,6 +281,12 @@ impl Intake {
         let mut spare = self.spare.lock().unwrap_or_else(PoisonError::into_inner);
         spare.push(scratch);
     }
+}
+
+/// Whether a body had better be decoded where it is than on another thread; `content_encoding` as in [`Request`].
+#[must_use]
+pub fn is_quick(body: &[u8], content_encoding: &str) -> bool {
+    body.len() <= QUICK_BYTES && is_plain(body, content_encoding)
 }
 
 #[cfg(test)]

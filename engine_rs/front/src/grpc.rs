@@ -3,7 +3,6 @@
 use crate::Serving;
 use crate::body::{self, Read};
 use crate::inflight::Held;
-use crate::ingest::{Inquiry, Protocol};
 use crate::payload::Payload;
 use crate::upstream;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -36,36 +35,35 @@ impl Client {
         self: Rc<Self>,
         request: Request<Incoming>,
     ) -> Result<Response<Payload>, Infallible> {
+        Ok(self.answer(request).await)
+    }
+
+    async fn answer(&self, request: Request<Incoming>) -> Response<Payload> {
         let began = Instant::now();
         let serving = &*self.serving;
         let (parts, body) = request.into_parts();
-        if serving.heads.read_grpc(&parts, &self.peer).is_none() {
-            return Ok(self.hand_on(parts, body.into()).await);
-        }
+        let Some(head) = serving.heads.read_grpc(&parts, &self.peer) else {
+            return self.hand_on(parts, body.into()).await;
+        };
         let mut held = Held::none(serving.ingest.inflight());
         let most = serving.max_body_bytes + PREFIX_BYTES;
         let body = match body::read(body, most, &mut held).await {
             Read::Whole(body) => body,
             Read::Unfinished(payload) => {
                 drop(held); // Python counts what it is handed
-                return Ok(self.hand_on(parts, payload).await);
+                return self.hand_on(parts, payload).await;
             }
-            Read::Broken => return Ok(unavailable()),
+            Read::Broken => return unavailable(),
         };
-        let Some(message) = plain_message(&body) else {
-            return Ok(self.hand_on(parts, Payload::whole(body)).await);
+        let taken = match plain_message(&body) {
+            Some(message) => serving.ingest.take(head, &message, began).await,
+            None => None,
         };
-        let inquiry = Inquiry {
-            protocol: Protocol::Grpc,
-            parts,
-            peer: Rc::clone(&self.peer),
-            body: message,
-        };
-        let Some(taken) = serving.ingest.take(&inquiry, began).await else {
+        let Some(taken) = taken else {
             drop(held);
-            return Ok(self.hand_on(inquiry.parts, Payload::whole(body)).await);
+            return self.hand_on(parts, Payload::whole(body)).await;
         };
-        Ok(answer(&taken.answer))
+        acknowledge(&taken.answer)
     }
 
     async fn hand_on(&self, parts: Parts, body: Payload) -> Response<Payload> {
@@ -85,7 +83,7 @@ fn plain_message(body: &Bytes) -> Option<Bytes> {
     (!is_compressed && prefix.get_u32() as usize == message.len()).then_some(message)
 }
 
-fn answer(message: &[u8]) -> Response<Payload> {
+fn acknowledge(message: &[u8]) -> Response<Payload> {
     let mut framed = BytesMut::with_capacity(PREFIX_BYTES + message.len());
     framed.put_u8(0);
     framed.put_u32(message.len() as u32);
@@ -105,7 +103,7 @@ fn unavailable() -> Response<Payload> {
     headers.insert("grpc-status", UNAVAILABLE);
     headers.insert(
         "grpc-message",
-        HeaderValue::from_static("the gateway is stopping; try again"),
+        HeaderValue::from_static("the gateway cannot be reached; try again"),
     );
     response
 }

@@ -1,20 +1,21 @@
 //! One client of HTTP/1.1.
 
+use crate::Serving;
 use crate::body::{self, Read};
 use crate::inflight::Held;
-use crate::ingest::{INLINE_BYTES, Inquiry, Protocol};
+use crate::ingest::Taken;
 use crate::patience::Patience;
 use crate::payload::Payload;
 use crate::upstream;
-use crate::{Answers, Serving};
 use bytes::Bytes;
 use hyper::body::{Body, Incoming};
-use hyper::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER, UPGRADE};
+use hyper::header::{CONTENT_TYPE, UPGRADE};
 use hyper::http::HeaderValue;
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
-use hyper::{Request, Response, StatusCode};
+use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use reviva_core::intake::QUICK_BYTES;
 use reviva_core::wire::Format;
 use std::convert::Infallible;
 use std::rc::Rc;
@@ -41,7 +42,7 @@ impl Client {
     ) -> Result<Response<Payload>, Infallible> {
         let busy = self.patience.busy();
         let response = if self.is_excess {
-            self.serving.answers.too_many()
+            self.serving.refusals.too_many_connections()
         } else {
             self.answer(request).await
         };
@@ -62,7 +63,7 @@ impl Client {
         let most = if head.key.is_some() {
             serving.max_body_bytes
         } else {
-            INLINE_BYTES
+            QUICK_BYTES
         };
         let mut held = Held::none(serving.ingest.inflight());
         let body = match body::read(body, most, &mut held).await {
@@ -71,32 +72,24 @@ impl Client {
                 drop(held); // Python counts what it is handed
                 return self.hand_on(parts, payload).await;
             }
-            Read::Broken => return serving.answers.unavailable(),
+            Read::Broken => return serving.refusals.unavailable(),
         };
-        let inquiry = Inquiry {
-            protocol: Protocol::Http,
-            parts,
-            peer: Rc::clone(&self.peer),
-            body,
+        let Some(taken) = serving.ingest.take(head, &body, began).await else {
+            drop(held);
+            return self.hand_on(parts, Payload::whole(body)).await;
         };
-        match serving.ingest.take(&inquiry, began).await {
-            Some(taken) => {
-                let headers = serving.heads.exposing(&inquiry.parts.headers);
-                let mut response = Response::new(Payload::whole(Bytes::from(taken.answer)));
-                *response.headers_mut() = headers;
-                let media_type = HeaderValue::from_static(match taken.format {
-                    Format::Proto => "application/x-protobuf",
-                    _ => "application/json",
-                });
-                response.headers_mut().insert(CONTENT_TYPE, media_type);
-                response
-            }
-            None => {
-                let Inquiry { parts, body, .. } = inquiry;
-                drop(held);
-                self.hand_on(parts, Payload::whole(body)).await
-            }
-        }
+        self.acknowledge(taken, &parts.headers)
+    }
+
+    fn acknowledge(&self, taken: Taken, asked: &HeaderMap) -> Response<Payload> {
+        let mut response = Response::new(Payload::whole(Bytes::from(taken.answer)));
+        *response.headers_mut() = self.serving.heads.exposing(asked);
+        let media_type = HeaderValue::from_static(match taken.format {
+            Format::Proto => "application/x-protobuf",
+            _ => "application/json",
+        });
+        response.headers_mut().insert(CONTENT_TYPE, media_type);
+        response
     }
 
     async fn hand_on(&self, parts: Parts, body: Payload) -> Response<Payload> {
@@ -104,7 +97,7 @@ impl Client {
         let is_upgrade = request.headers().contains_key(UPGRADE);
         let client = is_upgrade.then(|| hyper::upgrade::on(&mut request));
         let Ok(mut response) = self.upstream.send(request, &self.peer).await else {
-            return self.serving.answers.unavailable();
+            return self.serving.refusals.unavailable();
         };
         if let Some(client) = client
             && response.status() == StatusCode::SWITCHING_PROTOCOLS
@@ -122,22 +115,4 @@ async fn join(client: OnUpgrade, python: OnUpgrade) {
     };
     // Whatever ends one end's connection ends the other's too.
     let _ = copy_bidirectional(&mut TokioIo::new(client), &mut TokioIo::new(python)).await;
-}
-
-impl Answers {
-    fn unavailable(&self) -> Response<Payload> {
-        let mut response = Response::new(Payload::whole(self.unavailable.clone()));
-        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
-        let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        response
-    }
-
-    fn too_many(&self) -> Response<Payload> {
-        let mut response = self.unavailable();
-        let close = HeaderValue::from_static("close");
-        response.headers_mut().insert(CONNECTION, close);
-        response
-    }
 }

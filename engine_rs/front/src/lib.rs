@@ -8,15 +8,16 @@
 //! |---|---|
 //! | `listen`, `patience` | sockets, connections, how long clients may take |
 //! | `http`, `grpc` | a request of either protocol, from its head to its answer |
-//! | `head`, `body`, `payload` | what requests consist of |
+//! | `head`, `query`, `forwarded`, `body`, `payload` | what requests consist of |
 //! | `ingest`, `durable` | from bytes to the journal and back |
-//! | `upstream` | the way to Python |
+//! | `upstream`, `refusals` | the way to Python, and what is said where it ends |
 //! | `inflight`, `leases`, `samples`, `tally` | what is shared with Python, whichever way a request takes |
 
 #![deny(unsafe_code)]
 
 mod body;
 mod durable;
+mod forwarded;
 mod grpc;
 mod head;
 mod http;
@@ -26,18 +27,22 @@ mod leases;
 mod listen;
 mod patience;
 mod payload;
+mod query;
+mod refusals;
 mod samples;
 mod tally;
 mod upstream;
 
+pub use forwarded::Proxies;
 pub use head::{Heads, Path, headers};
 pub use inflight::Inflight;
 pub use ingest::Shared;
 pub use leases::Leases;
+pub use patience::Waits;
+pub use refusals::Refusals;
 pub use samples::{Sample, Samples};
 pub use tally::Tally;
 
-use bytes::Bytes;
 use durable::Durable;
 use hyper::rt::Executor;
 use ingest::Ingest;
@@ -66,12 +71,14 @@ pub struct Options {
     pub heads: Heads,
     /// Size of a body as sent.
     pub max_body_bytes: usize,
-    /// Open HTTP connections.
+    /// Open connections, of HTTP and of gRPC each.
     pub max_connections: usize,
+    /// For clients of HTTP/1.1.
+    pub waits: Waits,
     /// Seconds, rising: by them acknowledgements are sorted.
     pub ack_bounds: Vec<f64>,
-    /// The document that tells that Python cannot be reached.
-    pub unavailable: Vec<u8>,
+    /// What is said without Python.
+    pub refusals: Refusals,
 }
 
 /// Two sockets and the thread that serves them.
@@ -187,33 +194,27 @@ impl Drop for Front {
 /// What every connection needs.
 struct Serving {
     ingest: Ingest,
-    heads: Arc<Heads>,
+    heads: Heads,
     max_body_bytes: usize,
     max_connections: usize,
+    waits: Waits,
     http_upstream: PathBuf,
     grpc_upstream: PathBuf,
-    answers: Answers,
-}
-
-/// What the front says itself where it cannot hand on.
-struct Answers {
-    unavailable: Bytes,
+    refusals: Refusals,
 }
 
 impl Serving {
     fn new(shared: Shared, options: Options, tally: Arc<Mutex<Tally>>) -> Rc<Self> {
-        let heads = Arc::new(options.heads);
         let (http_upstream, grpc_upstream) = options.upstream;
         Rc::new(Self {
-            ingest: Ingest::new(shared, Arc::clone(&heads), options.ack_bounds, tally),
-            heads,
+            ingest: Ingest::new(shared, options.ack_bounds, tally),
+            heads: options.heads,
             max_body_bytes: options.max_body_bytes,
             max_connections: options.max_connections,
+            waits: options.waits,
             http_upstream,
             grpc_upstream,
-            answers: Answers {
-                unavailable: options.unavailable.into(),
-            },
+            refusals: options.refusals,
         })
     }
 }

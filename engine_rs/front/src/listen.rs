@@ -49,12 +49,20 @@ pub fn bind(host: &str, port: u16) -> io::Result<(Socket, u16)> {
 /// Whether no more is accepted, and connections end once they are idle.
 pub type Stopping = watch::Receiver<bool>;
 
+/// A connection that has been accepted.
+pub struct Arrival {
+    stream: TcpStream,
+    peer: Rc<str>,
+    /// One more than there may be.
+    is_excess: bool,
+}
+
 /// Accepts until it is stopping, then waits for the connections.
-pub async fn accept(
+pub async fn accept<Served: Future<Output = ()> + 'static>(
     socket: Socket,
     serving: Rc<Serving>,
     mut stopping: Stopping,
-    serve: impl Fn(TcpStream, SocketAddr, usize, Rc<Serving>, Stopping, &mut JoinSet<()>),
+    serve: impl Fn(Rc<Serving>, Stopping, Arrival) -> Served,
 ) -> io::Result<()> {
     let listener = TcpListener::from_std(socket.into())?;
     let mut connections = JoinSet::new();
@@ -70,95 +78,78 @@ pub async fn accept(
         };
         // Only later than need be, where it fails.
         let _ = stream.set_nodelay(true);
-        let open = connections.len();
-        serve(
+        let arrival = Arrival {
             stream,
-            address,
-            open,
-            Rc::clone(&serving),
-            stopping.clone(),
-            &mut connections,
-        );
+            peer: peer_of(address),
+            is_excess: connections.len() >= serving.max_connections,
+        };
+        connections.spawn_local(serve(Rc::clone(&serving), stopping.clone(), arrival));
     }
     drop(listener);
     while connections.join_next().await.is_some() {}
     Ok(())
 }
 
-/// Serves a client of HTTP/1.1; `open` others are connected.
-pub fn serve_http(
-    stream: TcpStream,
-    address: SocketAddr,
-    open: usize,
-    serving: Rc<Serving>,
-    mut stopping: Stopping,
-    connections: &mut JoinSet<()>,
-) {
-    let patience = Patience::new();
+/// Serves a client of HTTP/1.1; one too many is told so.
+pub async fn serve_http(serving: Rc<Serving>, mut stopping: Stopping, arrival: Arrival) {
+    let patience = Patience::new(serving.waits);
+    let stream = Watched::new(arrival.stream, &patience);
     let client = Rc::new(HttpClient {
         upstream: upstream::Http::new(&serving.http_upstream),
-        peer: peer_of(address),
+        peer: arrival.peer,
         patience: Arc::clone(&patience),
-        is_excess: open >= serving.max_connections,
+        is_excess: arrival.is_excess,
         serving,
     });
     let service = service_fn(move |request| Rc::clone(&client).serve(request));
-    connections.spawn_local(async move {
-        let connection = http1::Builder::new()
-            .pipeline_flush(true)
-            .serve_connection(Watched::new(stream, &patience), service)
-            .with_upgrades();
-        let mut connection = pin!(connection);
-        let mut look = interval(LOOK);
-        let mut is_ending = false;
-        loop {
-            tokio::select! {
-                // What ends a connection in another way is its client's doing.
-                _ = connection.as_mut() => return,
-                now = look.tick() => if patience.is_over(now.into_std()) {
-                    return;
-                },
-                _ = stopping.wait_for(|&is_stopping| is_stopping), if !is_ending => {
-                    is_ending = true;
-                    connection.as_mut().graceful_shutdown();
-                }
+    let connection = http1::Builder::new()
+        .pipeline_flush(true)
+        .serve_connection(stream, service)
+        .with_upgrades();
+    let mut connection = pin!(connection);
+    let mut look = interval(LOOK);
+    let mut is_ending = false;
+    loop {
+        tokio::select! {
+            // What ends a connection in another way is its client's doing.
+            _ = connection.as_mut() => return,
+            now = look.tick() => if patience.is_over(now.into_std()) {
+                return;
+            },
+            _ = stopping.wait_for(|&is_stopping| is_stopping), if !is_ending => {
+                is_ending = true;
+                connection.as_mut().graceful_shutdown();
             }
         }
-    });
+    }
 }
 
-/// Serves a client of gRPC.
-pub fn serve_grpc(
-    stream: TcpStream,
-    address: SocketAddr,
-    _open: usize,
-    serving: Rc<Serving>,
-    mut stopping: Stopping,
-    connections: &mut JoinSet<()>,
-) {
+/// Serves a client of gRPC; one too many is cut off, after which gRPC's clients try again later.
+pub async fn serve_grpc(serving: Rc<Serving>, mut stopping: Stopping, arrival: Arrival) {
+    if arrival.is_excess {
+        return;
+    }
     let client = Rc::new(GrpcClient {
         upstream: upstream::Grpc::new(&serving.grpc_upstream),
-        peer: peer_of(address),
+        peer: arrival.peer,
         serving,
     });
     let service = service_fn(move |request| Rc::clone(&client).serve(request));
-    connections.spawn_local(async move {
-        let connection = http2::Builder::new(Local)
-            .timer(TokioTimer::new())
-            .initial_stream_window_size(STREAM_WINDOW_BYTES)
-            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-            .max_concurrent_streams(CONCURRENT_STREAMS)
-            .keep_alive_interval(PING_EVERY)
-            .serve_connection(TokioIo::new(stream), service);
-        let mut connection = pin!(connection);
-        tokio::select! {
-            _ = connection.as_mut() => return,
-            _ = stopping.wait_for(|&is_stopping| is_stopping) => {}
-        }
-        connection.as_mut().graceful_shutdown();
-        // What ends a connection in another way is its client's doing.
-        let _ = connection.await;
-    });
+    let connection = http2::Builder::new(Local)
+        .timer(TokioTimer::new())
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+        .max_concurrent_streams(CONCURRENT_STREAMS)
+        .keep_alive_interval(PING_EVERY)
+        .serve_connection(TokioIo::new(arrival.stream), service);
+    let mut connection = pin!(connection);
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        _ = stopping.wait_for(|&is_stopping| is_stopping) => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    // What ends a connection in another way is its client's doing.
+    let _ = connection.await;
 }
 
 fn peer_of(address: SocketAddr) -> Rc<str> {

@@ -9,8 +9,14 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-const HEAD: Duration = Duration::from_secs(10);
-const IDLE: Duration = Duration::from_secs(75);
+/// How long a client may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Waits {
+    /// To end a head it has begun.
+    pub head: Duration,
+    /// To begin the next request.
+    pub idle: Duration,
+}
 
 #[derive(Clone, Copy, PartialEq)]
 enum State {
@@ -23,12 +29,18 @@ enum State {
 }
 
 /// What the client of a connection is at, and since when.
-pub struct Patience(Mutex<(State, Instant)>);
+pub struct Patience {
+    waits: Waits,
+    at: Mutex<(State, Instant)>,
+}
 
 impl Patience {
     /// A new connection owes a head at once.
-    pub fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new((State::Head, Instant::now()))))
+    pub fn new(waits: Waits) -> Arc<Self> {
+        Arc::new(Self {
+            waits,
+            at: Mutex::new((State::Head, Instant::now())),
+        })
     }
 
     /// A head has been read; the connection is busy until the guard is dropped.
@@ -41,8 +53,8 @@ impl Patience {
     pub fn is_over(&self, now: Instant) -> bool {
         let (state, since) = *self.lock();
         let allowed = match state {
-            State::Idle => IDLE,
-            State::Head => HEAD,
+            State::Idle => self.waits.idle,
+            State::Head => self.waits.head,
             State::Busy => return false,
         };
         now.duration_since(since) > allowed
@@ -60,7 +72,7 @@ impl Patience {
     }
 
     fn lock(&self) -> MutexGuard<'_, (State, Instant)> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.at.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -139,7 +151,10 @@ mod tests {
 
     #[test]
     fn a_head_is_waited_for_less_long_than_the_next_request() {
-        let patience = Patience::new();
+        let patience = Patience::new(Waits {
+            head: Duration::from_secs(10),
+            idle: Duration::from_secs(75),
+        });
         let later = |seconds| Instant::now() + Duration::from_secs(seconds);
         assert!(!patience.is_over(later(9)) && patience.is_over(later(11)));
         let busy = patience.busy();

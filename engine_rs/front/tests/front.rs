@@ -6,9 +6,9 @@ use reviva_core::enrich::bots::Bots;
 use reviva_core::enrich::user_agent::UserAgents;
 use reviva_core::intake::{self, Intake, hash_key};
 use reviva_core::journal::{JournalWriter, WriterOptions};
-use reviva_front::{Front, Heads, Inflight, Options, Path, Samples, Shared};
+use reviva_front::{Front, Heads, Inflight, Options, Path, Refusals, Samples, Shared, Waits};
 use std::collections::{HashMap, HashSet};
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixListener;
 use std::sync::Arc;
@@ -19,6 +19,10 @@ use tempfile::TempDir;
 
 const EVENT: &str = r#"{"event_type":"page_view","anonymous_id":"v"}"#;
 const GRACE: Duration = Duration::from_secs(5);
+const WAITS: Waits = Waits {
+    head: Duration::from_secs(1),
+    idle: Duration::from_secs(60),
+};
 
 struct Gateway {
     directory: TempDir,
@@ -58,7 +62,11 @@ impl Gateway {
             max_body_bytes: 100_000,
             max_connections: 10,
             ack_bounds: vec![10.0],
-            unavailable: b"{\"error\":\"away\"}".to_vec(),
+            waits: WAITS,
+            refusals: Refusals {
+                unavailable: "{\"error\":\"away\"}".into(),
+                too_many_connections: "{\"error\":\"crowd\"}".into(),
+            },
         };
         change(&mut options);
         let front = Front::new(shared.clone(), options).unwrap();
@@ -261,7 +269,7 @@ fn a_body_that_dawdles_is_handed_on_and_not_counted_twice() {
 }
 
 #[test]
-fn a_head_that_does_not_come_is_waited_for_ten_seconds() {
+fn a_head_that_does_not_come_is_waited_for_no_longer_than_need_be() {
     let gateway = Gateway::start();
     let mut idle = gateway.connect();
     idle.get_mut().write_all(post(EVENT).as_bytes()).unwrap();
@@ -271,9 +279,8 @@ fn a_head_that_does_not_come_is_waited_for_ten_seconds() {
     slow.get_mut().write_all(b"POST /v1/ev").unwrap();
     let began = Instant::now();
     for client in [&mut silent, &mut slow] {
-        client.get_ref().set_read_timeout(Some(3 * GRACE)).unwrap();
         assert!(read_message(client).is_none());
-        assert!(began.elapsed() > Duration::from_secs(9));
+        assert!(began.elapsed() > WAITS.head);
     }
     idle.get_mut().write_all(post(EVENT).as_bytes()).unwrap();
     assert_eq!(Answer::read(&mut idle).status, 200);
@@ -316,7 +323,25 @@ fn one_connection_too_many_is_told_so() {
     assert_eq!(Answer::read(&mut first).status, 200);
     let answer = gateway.ask(&post(EVENT));
     assert_eq!(answer.status, 503);
-    assert!(answer.text.contains("connection: close"));
+    assert!(answer.text.contains("connection: close") && answer.text.contains("crowd"));
+}
+
+#[test]
+fn one_grpc_connection_too_many_is_cut_off() {
+    let gateway = Gateway::with(|options| options.max_connections = 1);
+    let connect = || {
+        let stream = TcpStream::connect(("127.0.0.1", gateway.front.ports().1)).unwrap();
+        stream.set_read_timeout(Some(GRACE)).unwrap();
+        stream
+    };
+    let no_settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    let mut first = connect();
+    first
+        .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        .unwrap();
+    first.write_all(&no_settings).unwrap();
+    assert!(first.read(&mut [0; 9]).unwrap() > 0);
+    assert_eq!(connect().read(&mut [0; 9]).unwrap(), 0);
 }
 
 #[test]
@@ -362,7 +387,8 @@ fn a_taken_address_is_named() {
         max_body_bytes: 1,
         max_connections: 1,
         ack_bounds: Vec::new(),
-        unavailable: Vec::new(),
+        waits: WAITS,
+        refusals: Refusals::default(),
     };
     let gateway = Gateway::start();
     let refused = Front::new(gateway.shared.clone(), options).err().unwrap();

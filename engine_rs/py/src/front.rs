@@ -7,7 +7,7 @@ use crate::journal_writer::JournalWriter;
 use ipnet::IpNet;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyMapping};
-use reviva_front::{Heads, Options, Path, Shared};
+use reviva_front::{Heads, Options, Path, Proxies, Refusals, Shared, Waits};
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -115,8 +115,11 @@ impl Front {
         exposing,
         max_body_bytes,
         max_connections,
+        head_patience_s,
+        idle_patience_s,
         ack_bounds,
         unavailable,
+        too_many_connections,
     ))]
     #[allow(clippy::too_many_arguments)]
     fn new(
@@ -134,8 +137,11 @@ impl Front {
         exposing: Vec<(String, String)>,
         max_body_bytes: usize,
         max_connections: usize,
+        head_patience_s: f64,
+        idle_patience_s: f64,
         ack_bounds: Vec<f64>,
         unavailable: Vec<u8>,
+        too_many_connections: Vec<u8>,
     ) -> Result<Self, Error> {
         let shared = Shared {
             intake: intake.share(),
@@ -144,10 +150,10 @@ impl Front {
             samples: Arc::clone(&samples.0),
         };
         let networks = trusted_proxies.iter().map(|network| network.parse());
-        let trusted_proxies = networks.collect::<Result<Vec<IpNet>, _>>().map_err(value)?;
+        let networks = networks.collect::<Result<Vec<IpNet>, _>>().map_err(value)?;
         let heads = Heads {
             paths: paths_of(paths)?,
-            trusted_proxies,
+            proxies: Proxies::new(networks),
             origins,
             exposing: reviva_front::headers(&exposing).map_err(value)?,
         };
@@ -158,8 +164,15 @@ impl Front {
             heads,
             max_body_bytes,
             max_connections,
+            waits: Waits {
+                head: Duration::try_from_secs_f64(head_patience_s).map_err(value)?,
+                idle: Duration::try_from_secs_f64(idle_patience_s).map_err(value)?,
+            },
             ack_bounds,
-            unavailable,
+            refusals: Refusals {
+                unavailable: unavailable.into(),
+                too_many_connections: too_many_connections.into(),
+            },
         };
         detached(py, || reviva_front::Front::new(shared, options)).map(Self)
     }

@@ -95,6 +95,11 @@ impl Intake {
         })
     }
 
+    #[staticmethod]
+    fn is_quick(body: &[u8], content_encoding: &str) -> bool {
+        intake::is_quick(body, content_encoding)
+    }
+
     #[pyo3(signature = (
         body,
         format,

@@ -103,6 +103,16 @@ def not_ready(why: str) -> Refused:
     return Refused(503, "not_ready", f"{why}; try again", retry_after_s=1.0)
 
 
+def too_many_connections(limit: int) -> Refused:
+    """The client's connection is one more than there may be."""
+    return Refused(
+        503,
+        "too_many_connections",
+        f"{limit} connections are open already; try again, and keep one open instead of opening many",
+        retry_after_s=1.0,
+    )
+
+
 def journal_failed() -> Refused:
     """The disk does not take what was to be written."""
     return not_ready("the journal cannot be written")

@@ -8,8 +8,9 @@ import asyncio
 from reviva._engine import Front, Inflight, Intake, JournalWriter, Leases, Samples
 from reviva.config import Settings
 from reviva.gateway.cors import EXPOSING
-from reviva.gateway.errors import not_ready
+from reviva.gateway.errors import not_ready, too_many_connections
 from reviva.gateway.http import ingest_paths
+from reviva.gateway.httpprotocol import HEAD_PATIENCE_S, IDLE_PATIENCE_S
 from reviva.gateway.metrics import ACK_BOUNDS_S, Metrics
 from reviva.sockets import make_private, socket_path
 
@@ -50,8 +51,11 @@ class EngineListener:
             exposing=[(name.decode(), value.decode()) for name, value in EXPOSING],
             max_body_bytes=settings.limits.max_body_bytes,
             max_connections=settings.limits.max_connections,
+            head_patience_s=HEAD_PATIENCE_S,
+            idle_patience_s=IDLE_PATIENCE_S,
             ack_bounds=ACK_BOUNDS_S,
-            unavailable=not_ready("the gateway is stopping").http_body(),
+            unavailable=not_ready("the gateway cannot be reached").http_body(),
+            too_many_connections=too_many_connections(settings.limits.max_connections).http_body(),
         )
         metrics.add_from(self._front.take_tally)
 

@@ -16,7 +16,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from reviva.gateway.exchange import Exchange, HttpIngest
 from reviva.gateway.http import Head, Headers, ingest_paths
 
-_HEAD_PATIENCE_S = 10.0
+HEAD_PATIENCE_S = 10.0
+"""How long a client may take to end a request's head."""
+IDLE_PATIENCE_S = 75
+"""How long it may take to begin the next request."""
 _PATHS = ingest_paths()
 
 
@@ -35,7 +38,7 @@ class IngestProtocol(HttpToolsProtocol):
         """Gives a client up that takes too long for what it owes; ``now`` is a ``perf_counter()``."""
         if self._reading is not None:
             self._reading.end_if_late(now)
-        elif self._head_since is not None and now - self._head_since > _HEAD_PATIENCE_S:
+        elif self._head_since is not None and now - self._head_since > HEAD_PATIENCE_S:
             self.transport.close()
 
     def on_message_begin(self) -> None:  # noqa: D102

@@ -14,10 +14,9 @@ import uvicorn
 from reviva.config import Address
 from reviva.gateway.cors import App
 from reviva.gateway.exchange import HttpIngest
-from reviva.gateway.httpprotocol import IngestProtocol
+from reviva.gateway.httpprotocol import IDLE_PATIENCE_S, IngestProtocol
 
 _BACKLOG = 2048
-_KEEP_ALIVE_S = 75
 _LOOK_S = 1.0
 _LONGEST_WS_MESSAGE = 4096
 """Viewers have nothing to say."""
@@ -44,7 +43,7 @@ class HttpServer:
             server_header=False,
             limit_concurrency=max_connections,
             backlog=_BACKLOG,
-            timeout_keep_alive=_KEEP_ALIVE_S,
+            timeout_keep_alive=IDLE_PATIENCE_S,
         )
         self._server = _Server(config)
         self._tasks: list[asyncio.Task[None]] = []

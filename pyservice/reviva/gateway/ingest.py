@@ -24,11 +24,6 @@ from reviva.gateway.metrics import Metrics
 from reviva.gateway.request import Request
 from reviva.state.limits import RateLimiter
 
-INLINE_BYTES = 64 << 10
-"""Plain bodies up to this size are decoded on the event loop: that takes less time than a hop to another thread."""
-
-_GZIP_MAGIC = b"\x1f\x8b"
-
 Then = Callable[[Intaken, OSError | None], None]
 """Hears that a request may be acknowledged, or what has kept it from the disk; does not raise."""
 
@@ -92,7 +87,7 @@ class Ingest:
         """
         if self.is_stopping:
             raise not_ready("the server is stopping")
-        if _is_quick(request):
+        if self._intake.is_quick(request.body, request.origin.content_encoding):
             return self._hold_against_limit(self._decode(request), request, then)
         return self._begin_in_thread(request, then)
 
@@ -150,12 +145,6 @@ class Ingest:
             raise journal_full() from None
         except OSError:
             raise journal_failed() from None
-
-
-def _is_quick(request: Request) -> bool:
-    # A small compressed body can be a large one.
-    is_plain = not request.origin.content_encoding and not request.body.startswith(_GZIP_MAGIC)
-    return is_plain and len(request.body) <= INLINE_BYTES
 
 
 def _settle(durable: asyncio.Future[Intaken], intaken: Intaken, error: OSError | None) -> None:

@@ -12,6 +12,12 @@ const MAX_LAYERS: usize = 3;
 /// The largest zstd window that is accepted, as a power of two: it is allocated before any output is seen.
 const ZSTD_WINDOW_LOG: u32 = 27;
 
+/// Whether a body is as large as it looks; `encoding` as for [`inflate`].
+#[must_use]
+pub fn is_plain(body: &[u8], encoding: &str) -> bool {
+    encoding.is_empty() && !body.starts_with(&GZIP_MAGIC)
+}
+
 /// Undoes `encoding` (a Content-Encoding header; empty for none). A body that begins like gzip is inflated without one too,
 /// as some browser SDKs send it.
 ///
