@@ -32,7 +32,7 @@ ENGINE = {engine:AggregatingMergeTree}
 PARTITION BY toYYYYMM(session_start)
 ORDER BY (project_id, visitor_id, session_id)
 SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000,
-    fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 134217728;
+    fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 134217728, merge_selector_base = 10;
 
 {distributed:session_parts, sipHash64(visitor_id)};
 

@@ -16,7 +16,7 @@ ENGINE = {engine:AggregatingMergeTree}
 PARTITION BY toYYYYMM(minute)
 ORDER BY (project_id, minute, event_type, page_host, page_path)
 SETTINGS non_replicated_deduplication_window = 10000, replicated_deduplication_window = 10000,
-    fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 134217728;
+    fsync_after_insert = 1, fsync_part_directory = 1, min_bytes_for_wide_part = 134217728, merge_selector_base = 10;
 
 {distributed:minute_states, sipHash64(project_id, minute)};
 
