@@ -1,0 +1,198 @@
+"""Whatever a request says, and however it says it: the engine's listener answers and keeps as Python's does."""
+
+import base64
+import gzip
+import itertools
+import json
+import socket
+from collections.abc import Iterator
+from http.client import HTTPResponse
+from typing import NamedTuple
+
+import chdb
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from reviva._engine import JournalReader, Processor
+from reviva._pb.v1 import event_pb2, ingest_pb2
+from reviva.gateway.http import ingest_paths
+from reviva.state.embedded import state_socket
+
+from .conftest import EVENT, KEY, Server, make_key, running_state, start_gateway
+
+OF_THE_MOMENT = "timestamp, received_at, session_id, session_start, journal_offset"
+OF_A_CONNECTION = {"connection", "date", "server"}
+
+
+class Asked(NamedTuple):
+    """A request without its body, in which ``KIND`` stands for one of :func:`bodies`."""
+
+    method: str = "POST"
+    path: str = "/v1/events"
+    query: tuple[tuple[str, str], ...] = ()
+    headers: tuple[tuple[str, str], ...] = (("authorization", f"Bearer {KEY}"),)
+    body: str = "json"
+    is_gzipped: bool = False
+
+    def encode(self, event_id: str) -> bytes:
+        body = bodies(event_id)[self.body]
+        body = gzip.compress(body, mtime=0) if self.is_gzipped else body
+        query = "&".join(f"{name}={value}" for name, value in self.query)
+        lines = [f"{self.method} {self.path}{'?' if query else ''}{query} HTTP/1.1", "host: x"]
+        lines += [f"{name}: {value}" for name, value in self.headers]
+        lines.append(f"content-length: {len(body)}")
+        return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+def bodies(event_id: str) -> dict[str, bytes]:
+    event = {**EVENT, "event_id": event_id}
+    track = {"type": "track", "event": "Tried", "anonymousId": "a", "messageId": event_id}
+    return {
+        "json": json.dumps({"events": [event, {}], "history": False}).encode(),
+        "keyed": json.dumps({"events": [event], "writeKey": KEY}).encode(),
+        "ndjson": json.dumps(event).encode() + b"\n{\n",
+        "proto": ingest_pb2.IngestRequest(events=[event_pb2.Event(**event)]).SerializeToString(),
+        "track": json.dumps(track).encode(),
+        "batch": json.dumps({"batch": [track], "writeKey": KEY}).encode(),
+        "broken": b'{"events":[',
+        "none": b"",
+    }
+
+
+def basic(text: str) -> str:
+    return "Basic " + base64.b64encode(text.encode()).decode()
+
+
+PATHS = ["/v1/events", *ingest_paths(), "/v1/%65vents", "/v1/events/", "/v1/nothing"]
+PARAMETERS = {
+    "key": [KEY, "", "wrong", KEY.replace("r", "%72")],
+    "writeKey": [KEY, "wrong"],
+    "format": ["json", "ndjson", "proto", "segment", "nothing", ""],
+    "history": ["1", "TRUE", "no", ""],
+    "replay": ["1", "0"],
+    "%6bey": [KEY],
+    "x": ["", "%", "%zz", "a+b"],
+}
+HEADERS = {
+    "authorization": [
+        f"Bearer {KEY}",
+        f"bearer  {KEY} ",
+        "Bearer",
+        "Bearer ",
+        "Bearer wrong",
+        basic(f"{KEY}:"),
+        basic(KEY),
+        basic(":x"),
+        "Basic ?",
+        "Digest x",
+        "",
+        "Bearer caf\xe9",
+    ],
+    "x-reviva-key": [KEY, "", "wrong", "caf\xe9"],
+    "x-reviva-history": ["yes", "0", ""],
+    "x-reviva-peer": ["6.6.6.6", ""],
+    "x-forwarded-for": ["203.0.113.7", "6.6.6.6, 203.0.113.7 ,127.0.0.9", "127.0.0.2,127.0.0.3", "nonsense", "", ", ,"],
+    "content-type": [
+        "application/json",
+        "text/plain;charset=UTF-8",
+        "Application/X-NDJSON ; charset=utf-8",
+        "application/x-protobuf",
+        "caf\xe9",
+        "",
+    ],
+    "content-encoding": ["identity", "gzip", "GZIP", "br", "gzip, gzip", "nonsense", ""],
+    "user-agent": [
+        "curl/8.5.0",
+        "Mozilla/5.0 (X11; Linux x86_64; rv:130.0) Gecko/20100101 Firefox/130.0",
+        "caf\xe9",
+        "",
+    ],
+    "sec-gpc": ["1", "0", ""],
+    "origin": ["https://shop.example", "https://SHOP.example", "https://evil.example", "null", ""],
+    "expect": ["200-ok"],
+    "te": ["trailers"],
+    "upgrade": ["h2c"],
+}
+
+
+def pairs(known: dict[str, list[str]], most: int) -> st.SearchStrategy[tuple[tuple[str, str], ...]]:
+    return st.lists(
+        st.sampled_from([(name, value) for name, values in known.items() for value in values]), max_size=most
+    ).map(tuple)
+
+
+REQUESTS = st.builds(
+    Asked,
+    method=st.sampled_from(["POST"] * 8 + ["GET", "PUT", "OPTIONS"]),
+    path=st.sampled_from(PATHS),
+    query=pairs(PARAMETERS, 3),
+    headers=st.tuples(st.just(("authorization", f"Bearer {KEY}")) | st.just(("accept", "*/*")), pairs(HEADERS, 4)).map(
+        lambda both: (both[0], *both[1])
+    ),
+    body=st.sampled_from(sorted(bodies(""))),
+    is_gzipped=st.booleans(),
+)
+
+
+class Listeners(NamedTuple):
+    """A gateway of each kind, and the numbers of what they are asked."""
+
+    engine: Server
+    python: Server
+    numbers: Iterator[int]
+
+
+@pytest.fixture(scope="module")
+def listeners(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listeners]:
+    data_dir = tmp_path_factory.mktemp("state")
+    rules = {"trusted_proxies": '["127.0.0.0/8"]', "cors_origins": '["https://shop.example"]'}
+    with running_state(data_dir):
+        servers = []
+        for name in ("engine", "python"):
+            (data_dir / name).mkdir()
+            make_key(data_dir / name)
+            servers.append(
+                start_gateway(data_dir / name, listener=name, state=f"unix://{state_socket(data_dir)}", **rules)
+            )
+        yield Listeners(*servers, itertools.count())
+        for server in servers:
+            server.stop()
+
+
+def answer(server: Server, request: bytes) -> tuple[int, dict[str, str], bytes]:
+    with socket.create_connection(("127.0.0.1", server.http_port), timeout=20) as connection:
+        connection.sendall(request)
+        response = HTTPResponse(connection, method=request.split(b" ", 1)[0].decode())
+        response.begin()
+        headers = {name.lower(): value for name, value in response.getheaders()}
+        return response.status, {name: headers[name] for name in headers.keys() - OF_A_CONNECTION}, response.read()
+
+
+@given(REQUESTS)
+@example(Asked())
+@example(Asked(path="/v1/t", headers=(("authorization", basic(f"{KEY}:")),), body="track"))
+@example(Asked(query=(("key", KEY), ("format", "proto")), headers=(), body="proto", is_gzipped=True))
+@example(Asked(headers=(("x-reviva-peer", "6.6.6.6"), ("x-forwarded-for", "203.0.113.7")), body="keyed"))
+@settings(max_examples=400, deadline=None)
+def test_they_answer_alike(listeners: Listeners, asked: Asked) -> None:
+    request = asked.encode(f"e{next(listeners.numbers)}")
+    assert answer(listeners.engine, request) == answer(listeners.python, request)
+
+
+def kept(server: Server) -> list[str]:
+    batch = JournalReader(str(server.data_dir / "journal"), {}).next_batch(
+        max_records=1_000_000, max_bytes=1 << 30, linger_ms=0, timeout_ms=0
+    )
+    assert batch is not None
+    block = server.data_dir / "events.native"
+    block.write_bytes(Processor("{}", clock_ms=0, batch_number=1).process(batch).block("events"))
+    rows = chdb.query(f"SELECT * EXCEPT ({OF_THE_MOMENT}) FROM file('{block}', Native) ORDER BY event_id", "TSV")
+    return str(rows).splitlines()
+
+
+def test_they_keep_alike(listeners: Listeners) -> None:
+    """Of all that the test before has sent."""
+    by_engine, by_python = kept(listeners.engine), kept(listeners.python)
+    assert by_engine == by_python
+    assert len(by_engine) > 50
