@@ -39,6 +39,6 @@ def measure(system: System, blocks: Iterable[Blocks]) -> Inserted:
     return Inserted(select.events() - before, seconds, system.cpu_since(usage)["store"])
 
 
-def _insert(store: StoreClient, number: int, tables: list[tuple[str, bytes]]) -> None:
+def _insert(store: StoreClient, number: int, tables: list[tuple[str, memoryview]]) -> None:
     for table, native in tables:
         store.insert_block(table, native, f"bench/{os.getpid()}/{number}/{table}")

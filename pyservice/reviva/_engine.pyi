@@ -374,7 +374,7 @@ class Blocks:
     def tables(self) -> list[str]:
         """Tables that get rows, in the order in which to insert: ``events`` last."""
 
-    def block(self, table: str) -> bytes:
+    def block(self, table: str) -> memoryview:
         """The Native block for ``table``; of ``events``, it may be several, one behind the other."""
 
     def rows(self, table: str) -> int: ...

@@ -2,12 +2,15 @@
 
 use crate::call::detached;
 use crate::errors::Error;
+use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyMemoryView};
 use reviva_core::process;
 use reviva_core::process::blocks::Table;
 use std::collections::HashMap;
+use std::ffi::c_int;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// What a batch became.
 #[pyclass(frozen, module = "reviva._engine")]
@@ -31,11 +34,9 @@ impl Blocks {
         Ok(self.0.rows(named(table)?))
     }
 
-    fn block<'py>(&self, py: Python<'py>, table: &str) -> PyResult<Bound<'py, PyBytes>> {
-        match named(table)? {
-            Table::Events => self.events_block(py),
-            table => Ok(self.rows_block(py, table, 0..self.0.rows(table))?),
-        }
+    fn block<'py>(&self, py: Python<'py>, table: &str) -> PyResult<Bound<'py, PyMemoryView>> {
+        let block = detached(py, || Ok::<_, Error>(self.0.block(named(table)?)))?;
+        PyMemoryView::from(Bound::new(py, Buffer(block))?.as_any())
     }
 
     fn row<'py>(
@@ -81,20 +82,40 @@ impl Blocks {
     }
 }
 
-impl Blocks {
-    fn events_block<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
-        let length = self.0.events_blocks().map(<[u8]>::len).sum();
-        let fill = |mut out: &mut [u8]| {
-            for block in self.0.events_blocks() {
-                let (front, rest) = out.split_at_mut(block.len());
-                front.copy_from_slice(block);
-                out = rest;
-            }
-            Ok(())
-        };
-        PyBytes::new_with(py, length, fill)
-    }
+/// Bytes of the engine's that Python sees without a copy.
+#[pyclass(frozen)]
+struct Buffer(Arc<Vec<u8>>);
 
+#[pymethods]
+impl Buffer {
+    #[allow(unsafe_code)]
+    unsafe fn __getbuffer__(
+        slf: Bound<'_, Self>,
+        view: *mut ffi::Py_buffer,
+        flags: c_int,
+    ) -> PyResult<()> {
+        let bytes = slf.get().0.as_slice();
+        let (start, length) = (bytes.as_ptr(), bytes.len() as isize);
+        // SAFETY: the view, which Python made, keeps `slf`, and so the bytes, which never change: it is read-only.
+        let filled = unsafe {
+            ffi::PyBuffer_FillInfo(
+                view,
+                slf.as_ptr(),
+                start.cast_mut().cast(),
+                length,
+                1,
+                flags,
+            )
+        };
+        if filled == 0 {
+            Ok(())
+        } else {
+            Err(PyErr::fetch(slf.py()))
+        }
+    }
+}
+
+impl Blocks {
     fn rows_block<'py>(
         &self,
         py: Python<'py>,

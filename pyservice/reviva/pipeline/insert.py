@@ -69,7 +69,7 @@ class BatchInsert:
             return refusal
         return None
 
-    def _block(self, part: Part) -> bytes:
+    def _block(self, part: Part) -> bytes | memoryview:
         if part.stop - part.start == self._blocks.rows(part.table):
             return self._blocks.block(part.table)
         return self._blocks.slice(part.table, part.start, part.stop)
@@ -91,11 +91,11 @@ class BatchInsert:
             letter = self._blocks.dead_letters(part.table, [part.start], refusal)
             self._insert("dead_letters", letter, f"refused/{part.table}/{part.start}")
 
-    def _insert(self, table: str, block: bytes, what: str) -> None:
+    def _insert(self, table: str, block: bytes | memoryview, what: str) -> None:
         token = f"{self._checkpoint.token()}/{what}"
         self._retry(partial(self._insert_once, table, block, token))
 
-    def _insert_once(self, table: str, block: bytes, token: str) -> None:
+    def _insert_once(self, table: str, block: bytes | memoryview, token: str) -> None:
         try:
             self._store.insert_block(table, block, token)
         except StoreRefusedError:

@@ -32,7 +32,7 @@ class Engine(Protocol):
 class Store(Protocol):
     """See ``reviva.store.client.StoreClient``."""
 
-    def insert_block(self, table: str, native: bytes, token: str) -> None:
+    def insert_block(self, table: str, native: bytes | memoryview, token: str) -> None:
         """Stores a Native block, unless one with the same token is there already."""
 
     def query_native(self, sql: str) -> bytes:

@@ -104,7 +104,7 @@ class StoreClient:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def insert_block(self, table: str, native: bytes, token: str) -> None:
+    def insert_block(self, table: str, native: bytes | memoryview, token: str) -> None:
         """Inserts Native blocks; whatever was inserted with this ``token`` before is not inserted again."""
         with self._errors(f"insert into {table}") as client:
             settings = {**_INSERT_SETTINGS, "insert_deduplication_token": token, "database": self.database}

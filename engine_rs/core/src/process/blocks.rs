@@ -60,7 +60,7 @@ pub struct Blocks {
     batch: Arc<Batch>,
     number: u64,
     /// By shard, its Native blocks and where their rows come from.
-    events: Vec<(Vec<u8>, Vec<Assigned>)>,
+    events: Vec<(Arc<Vec<u8>>, Vec<Assigned>)>,
     changes: Vec<Change>,
     conclusions: Vec<Conclusion>,
     letters: Letters,
@@ -106,7 +106,7 @@ impl Blocks {
 
     /// Adds what its events become in the next shard.
     pub(super) fn add(&mut self, rows: Rows) {
-        self.events.push((rows.events, rows.placed));
+        self.events.push((Arc::new(rows.events), rows.placed));
         self.changes.extend(rows.changes);
         self.conclusions.extend(rows.conclusions);
         self.letters.0.extend(rows.letters.0);
@@ -124,19 +124,29 @@ impl Blocks {
         }
     }
 
-    /// The block of all rows of `table`.
+    /// The block of all rows of `table`; of `events` it may be several, one behind the other. What one shard made is not
+    /// copied.
     #[must_use]
-    pub fn block(&self, table: Table) -> Vec<u8> {
+    pub fn block(&self, table: Table) -> Arc<Vec<u8>> {
         match table {
-            Table::Events => self.events_blocks().collect::<Vec<_>>().concat(),
-            other => self.slice(other, 0..self.rows(other)),
+            Table::Events => match &*self.events_blocks().collect::<Vec<_>>() {
+                [one] => Arc::clone(one),
+                several => Arc::new(
+                    several
+                        .iter()
+                        .map(|block| block.as_slice())
+                        .collect::<Vec<_>>()
+                        .concat(),
+                ),
+            },
+            other => Arc::new(self.slice(other, 0..self.rows(other))),
         }
     }
 
-    /// The blocks of all rows of `events`, which may stand one behind the other in one insert, without a copy.
-    pub fn events_blocks(&self) -> impl Iterator<Item = &[u8]> {
+    /// By shard, the blocks of its rows of `events`.
+    pub fn events_blocks(&self) -> impl Iterator<Item = &Arc<Vec<u8>>> {
         let filled = self.events.iter().filter(|(_, placed)| !placed.is_empty());
-        filled.map(|(blocks, _)| blocks.as_slice())
+        filled.map(|(blocks, _)| blocks)
     }
 
     /// A block of some rows of `table`, counted as in [`rows`](Self::rows); a range beyond them is cut.

@@ -225,14 +225,14 @@ fn rows_can_be_cut_out_again_for_a_refused_insert() {
         .unwrap();
     assert_eq!(
         blocks.slice(blocks::Table::Events, 0..5),
-        blocks.block(blocks::Table::Events)
+        *blocks.block(blocks::Table::Events)
     );
     let alone = Processor::new(rules(), START_MS, 1)
         .process(batch(0, &payloads[..1]))
         .unwrap();
     assert_eq!(
         blocks.slice(blocks::Table::Events, 0..1),
-        alone.block(blocks::Table::Events)
+        *alone.block(blocks::Table::Events)
     );
     let letter = blocks.dead_letters(blocks::Table::Events, &[3], "why");
     assert!(letter.windows(7).any(|window| window == b"event-3"));
