@@ -7,6 +7,7 @@ import json
 import socket
 from collections.abc import Iterator
 from http.client import HTTPResponse
+from pathlib import Path
 from typing import NamedTuple
 
 import chdb
@@ -136,28 +137,25 @@ REQUESTS = st.builds(
 
 
 class Listeners(NamedTuple):
-    """A gateway of each kind, and the numbers of what they are asked."""
+    """A gateway of each kind."""
 
     engine: Server
     python: Server
-    numbers: Iterator[int]
 
 
-@pytest.fixture(scope="module")
-def listeners(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Listeners]:
-    data_dir = tmp_path_factory.mktemp("state")
+@pytest.fixture
+def listeners(tmp_path: Path) -> Iterator[Listeners]:
     rules = {"trusted_proxies": '["127.0.0.0/8"]', "cors_origins": '["https://shop.example"]'}
-    with running_state(data_dir):
+    with running_state(tmp_path):
         servers = []
-        for name in ("engine", "python"):
-            (data_dir / name).mkdir()
-            make_key(data_dir / name)
+        for name in Listeners._fields:
+            (tmp_path / name).mkdir()
+            make_key(tmp_path / name)
             servers.append(
-                start_gateway(data_dir / name, listener=name, state=f"unix://{state_socket(data_dir)}", **rules)
+                start_gateway(tmp_path / name, listener=name, state=f"unix://{state_socket(tmp_path)}", **rules)
             )
-        yield Listeners(*servers, itertools.count())
-        for server in servers:
-            server.stop()
+        yield Listeners(*servers)
+        assert [server.stop() for server in servers] == [0, 0]
 
 
 def answer(server: Server, request: bytes) -> tuple[int, dict[str, str], bytes]:
@@ -167,17 +165,6 @@ def answer(server: Server, request: bytes) -> tuple[int, dict[str, str], bytes]:
         response.begin()
         headers = {name.lower(): value for name, value in response.getheaders()}
         return response.status, {name: headers[name] for name in headers.keys() - OF_A_CONNECTION}, response.read()
-
-
-@given(REQUESTS)
-@example(Asked())
-@example(Asked(path="/v1/t", headers=(("authorization", basic(f"{KEY}:")),), body="track"))
-@example(Asked(query=(("key", KEY), ("format", "proto")), headers=(), body="proto", is_gzipped=True))
-@example(Asked(headers=(("x-reviva-peer", "6.6.6.6"), ("x-forwarded-for", "203.0.113.7")), body="keyed"))
-@settings(max_examples=400, deadline=None)
-def test_they_answer_alike(listeners: Listeners, asked: Asked) -> None:
-    request = asked.encode(f"e{next(listeners.numbers)}")
-    assert answer(listeners.engine, request) == answer(listeners.python, request)
 
 
 def kept(server: Server) -> list[str]:
@@ -191,8 +178,20 @@ def kept(server: Server) -> list[str]:
     return str(rows).splitlines()
 
 
-def test_they_keep_alike(listeners: Listeners) -> None:
-    """Of all that the test before has sent."""
+def test_they_answer_and_keep_alike(listeners: Listeners) -> None:
+    numbers = itertools.count()
+
+    @given(REQUESTS)
+    @example(Asked())
+    @example(Asked(path="/v1/t", headers=(("authorization", basic(f"{KEY}:")),), body="track"))
+    @example(Asked(query=(("key", KEY), ("format", "proto")), headers=(), body="proto", is_gzipped=True))
+    @example(Asked(headers=(("x-reviva-peer", "6.6.6.6"), ("x-forwarded-for", "203.0.113.7")), body="keyed"))
+    @settings(max_examples=400, deadline=None)
+    def answer_alike(asked: Asked) -> None:
+        request = asked.encode(f"e{next(numbers)}")
+        assert answer(listeners.engine, request) == answer(listeners.python, request)
+
+    answer_alike()
     by_engine, by_python = kept(listeners.engine), kept(listeners.python)
     assert by_engine == by_python
     assert len(by_engine) > 50
