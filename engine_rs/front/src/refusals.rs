@@ -1,4 +1,4 @@
-//! What the front says itself where it cannot hand on.
+//! What the front itself says over HTTP where it cannot hand on.
 
 use crate::payload::Payload;
 use bytes::Bytes;

@@ -129,18 +129,18 @@ impl Blocks {
     #[must_use]
     pub fn block(&self, table: Table) -> Arc<Vec<u8>> {
         match table {
-            Table::Events => match &*self.events_blocks().collect::<Vec<_>>() {
-                [one] => Arc::clone(one),
-                several => Arc::new(
-                    several
-                        .iter()
-                        .map(|block| block.as_slice())
-                        .collect::<Vec<_>>()
-                        .concat(),
-                ),
-            },
+            Table::Events => self.joined_events(),
             other => Arc::new(self.slice(other, 0..self.rows(other))),
         }
+    }
+
+    fn joined_events(&self) -> Arc<Vec<u8>> {
+        let blocks: Vec<_> = self.events_blocks().collect();
+        if let [one] = *blocks {
+            return Arc::clone(one);
+        }
+        let slices: Vec<_> = blocks.iter().map(|block| block.as_slice()).collect();
+        Arc::new(slices.concat())
     }
 
     /// By shard, the blocks of its rows of `events`.
