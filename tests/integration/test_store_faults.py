@@ -1,6 +1,7 @@
 """A block that is tried again is never counted twice, in no derived table, whatever happened to the first try."""
 
 import random
+import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -38,6 +39,27 @@ def test_kill_9_in_the_middle_of_inserts(start_store: Callable[..., Store]) -> N
             client.insert_block("events", block, f"block-{number}")
             assert client.rows(COUNTS) == [expected_counts(ROWS * (number + 1))]
     assert interrupted >= KILLS // 4
+
+
+@pytest.mark.parametrize("table", ["events", "session_parts", "minute_states"])
+def test_a_block_that_was_noted_but_not_kept(start_store: Callable[..., Store], table: str) -> None:
+    """What a kill leaves where it comes between a block's note in the deduplication log and its part's place."""
+    store = start_store()
+    with store.client() as client:
+        migrate(client)
+        blocks = [events_block(client, seed, 300) for seed in (1, 2)]
+        for number, block in enumerate(blocks, 1):
+            client.insert_block("events", block, f"block-{number}")
+        newest = "SELECT path FROM system.parts WHERE database = currentDatabase() AND table = {table:String}"
+        [(part,)] = client.rows(f"{newest} AND active ORDER BY max_block_number DESC LIMIT 1", {"table": table})
+    store.kill()
+    shutil.rmtree(part)
+    store.start()
+    with store.client() as client:
+        assert client.rows(COUNTS) != [expected_counts(600)]
+        for number, block in enumerate(blocks, 1):
+            client.insert_block("events", block, f"block-{number}")
+        assert client.rows(COUNTS) == [expected_counts(600)]
 
 
 def test_the_same_token_twice(start_store: Callable[..., Store]) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 from reviva.errors import StoreUnavailableError
 from reviva.store.embedded import access, exceptions
 from reviva.store.embedded.access import HOME_DATABASE, Role
+from reviva.store.embedded.deduplication import forget_lost_blocks
 from reviva.store.embedded.exceptions import ClickHouseError, from_chdb
 from reviva.store.embedded.limits import Limits
 from reviva.store.embedded.parsed import Parsed
@@ -158,8 +159,10 @@ class Engine:
         self._limits = limits
         self._chdb = _import_chdb(data_dir)
         configuration = access.write_configuration(data_dir / "configuration", limits, self._setting_names())
-        self._where = f"{data_dir / 'clickhouse'}?config-file={configuration}"
+        directory = data_dir / "clickhouse"
+        self._where = f"{directory}?config-file={configuration}"
         self._control_lock = threading.Lock()
+        forget_lost_blocks(directory)
         self._create_home()
         self._control = self.open(Role.WRITER)
         self.version = self._ask("SELECT version()")
