@@ -172,26 +172,29 @@ impl<'a> Event<'a> {
     /// [`RecordError::Truncated`] where bytes are missing, [`RecordError::Unknown`] where another kind or version stands there.
     pub fn decode(payload: &'a [u8]) -> Result<Self, RecordError> {
         let mut reader = Reader(payload);
-        let [kind, version, event_type, bits] = reader.array::<4>()?;
+        let head = reader.array::<HEAD>()?;
+        let mut head = Reader(&head);
+        let [kind, version, event_type, bits] = head.array::<4>()?;
         if kind != Kind::Event as u8 || version != VERSION {
             return Err(RecordError::Unknown);
         }
-        let timestamp_ms = i64::from_le_bytes(reader.array()?);
-        let received_at_ms = i64::from_le_bytes(reader.array()?);
-        let sent_at_ms = i64::from_le_bytes(reader.array()?);
-        let dedupe_key = u128::from_le_bytes(reader.array()?);
-        let payload_hash = u64::from_le_bytes(reader.array()?);
-        let visitor = u128::from_le_bytes(reader.array()?);
-        let campaign = u64::from_le_bytes(reader.array()?);
-        let x = i32::from_le_bytes(reader.array()?);
-        let y = i32::from_le_bytes(reader.array()?);
+        let timestamp_ms = i64::from_le_bytes(head.array()?);
+        let received_at_ms = i64::from_le_bytes(head.array()?);
+        let sent_at_ms = i64::from_le_bytes(head.array()?);
+        let dedupe_key = u128::from_le_bytes(head.array()?);
+        let payload_hash = u64::from_le_bytes(head.array()?);
+        let visitor = u128::from_le_bytes(head.array()?);
+        let campaign = u64::from_le_bytes(head.array()?);
+        let x = i32::from_le_bytes(head.array()?);
+        let y = i32::from_le_bytes(head.array()?);
         let mut sizes = [0u16; 4];
         for size in &mut sizes {
-            *size = u16::from_le_bytes(reader.array()?);
+            *size = u16::from_le_bytes(head.array()?);
         }
-        let revenue = f64::from_le_bytes(reader.array()?);
-        let present = u64::from_le_bytes(reader.array()?);
-        let texts = Texts::read(present, || reader.bytes())?;
+        let revenue = f64::from_le_bytes(head.array()?);
+        let present = u64::from_le_bytes(head.array()?);
+        let mut texts = Texts::default();
+        texts.read(present, || reader.bytes())?;
         Ok(Self {
             event_type: EventType::from_code(event_type).ok_or(RecordError::Unknown)?,
             flags: Flags::from_bits(bits),

@@ -120,20 +120,16 @@ impl<'a> Texts<'a> {
     /// Takes from `next` a text for each bit.
     #[inline]
     pub(super) fn read(
+        &mut self,
         bits: u64,
         mut next: impl FnMut() -> Result<&'a [u8], RecordError>,
-    ) -> Result<Self, RecordError> {
-        let mut texts = Self {
-            bits,
-            ..Self::default()
-        };
+    ) -> Result<(), RecordError> {
+        self.bits = bits;
         for number in numbers_of(bits) {
-            *texts
-                .by_number
-                .get_mut(number)
-                .ok_or(RecordError::Unknown)? = next()?;
+            let text = self.by_number.get_mut(number);
+            *text.ok_or(RecordError::Unknown)? = next()?;
         }
-        Ok(texts)
+        Ok(())
     }
 }
 

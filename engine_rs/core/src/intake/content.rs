@@ -7,7 +7,6 @@ use crate::varint;
 use crate::verdict::{Code, Flaw};
 use crate::wire::draft::Draft;
 use crate::wire::section::Sections;
-use xxhash_rust::xxh3::xxh3_64;
 
 /// Each part's seed begins here, so that equal texts in different places count differently.
 const PARTS: [u64; 5] = [
@@ -18,11 +17,9 @@ const PARTS: [u64; 5] = [
     0x27d4_eb2f_1656_67c5,
 ];
 
-/// Hashes one event's content: the fields in one go, the entries each with its path, added up.
+/// Hashes one event's content: each text with its number and each entry with its path, added up.
 #[derive(Debug, Default)]
 pub(super) struct Content {
-    /// The fields as they are hashed.
-    fields: Vec<u8>,
     /// The paths of the objects that are being hashed, as hashes.
     paths: Vec<u64>,
 }
@@ -39,7 +36,7 @@ impl Content {
         seed: u64,
     ) -> Result<u64, Box<Flaw>> {
         self.paths.clear();
-        let mut sum = self.fields(draft, seed);
+        let mut sum = fields(draft, seed);
         let objects = [
             ("properties", &sections.properties.out),
             ("traits", &sections.traits.out),
@@ -54,20 +51,6 @@ impl Content {
         }
         sum = sum.wrapping_add(run(&sections.consent_granted, PARTS[3] ^ seed));
         Ok(sum.wrapping_add(run(&sections.consent_denied, PARTS[4] ^ seed)))
-    }
-
-    /// The texts and numbers with columns of their own.
-    fn fields(&mut self, draft: &Draft<'_>, seed: u64) -> u64 {
-        let (fields, event) = (&mut self.fields, &draft.event);
-        fields.clear();
-        fields.extend_from_slice(&seed.to_le_bytes());
-        fields.extend_from_slice(&numbers(event, draft.timestamp_ms));
-        for (number, text) in event.texts.present() {
-            let length = text.len() as u32;
-            fields.extend_from_slice(&(u64::from(length) << 8 | number as u64).to_le_bytes());
-            fields.extend_from_slice(text);
-        }
-        xxh3_64(fields)
     }
 
     fn entries(&mut self, entries: Entries<'_>, seed: u64) -> Result<u64, Box<Flaw>> {
@@ -105,6 +88,16 @@ impl Content {
             Value::Null => mix(seed, 8, 0),
         })
     }
+}
+
+/// The texts and numbers with columns of their own.
+fn fields(draft: &Draft<'_>, seed: u64) -> u64 {
+    let event = &draft.event;
+    let numbers = text::hash(&numbers(event, draft.timestamp_ms), seed);
+    event.texts.present().fold(numbers, |sum, (number, text)| {
+        let seed = seed ^ PARTS[2].wrapping_mul(number as u64 + 1);
+        sum.wrapping_add(text::hash(text, seed))
+    })
 }
 
 /// Folds a number into a seed: both halves of a 128-bit product.

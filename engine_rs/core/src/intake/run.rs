@@ -111,7 +111,7 @@ impl<'r> Run<'r> {
             if taken.events() == options.max_events {
                 return Err(too_many(options.max_events));
             }
-            self.take_one(found, draft, sections, arena, memory, &mut taken);
+            self.take_one(found, &mut draft, sections, arena, memory, &mut taken);
         }
         if taken.events() == 0 {
             return Err(RequestError::new(
@@ -125,7 +125,7 @@ impl<'r> Run<'r> {
     fn take_one<'e>(
         &'e self,
         found: Found<'_>,
-        draft: Draft<'e>,
+        draft: &mut Draft<'e>,
         sections: &'e Sections,
         arena: &'e Arena,
         memory: &'e mut Memory,

@@ -63,33 +63,33 @@ impl Run<'_> {
     /// What is wrong with the event; no record is appended.
     pub(super) fn settle<'e>(
         &'e self,
-        mut draft: Draft<'e>,
+        draft: &mut Draft<'e>,
         sections: &'e Sections,
         original: &[u8],
         arena: &'e Arena,
         memory: &'e mut Memory,
         taken: &mut Intaken,
     ) -> Result<(), Box<Flaw>> {
-        check_lengths(&draft)?;
-        name(&mut draft)?;
-        place_click(&mut draft)?;
+        check_lengths(draft)?;
+        name(draft)?;
+        place_click(draft)?;
         let index = taken.events() as u32;
-        self.identify(&mut draft, sections, index, arena, &mut memory.content)?;
-        self.correct_clock(&mut draft)?;
-        let mut event = draft.event;
-        self.fill_defaults(&mut event);
-        enrich_page(&mut event, arena, &mut memory.landings);
-        self.locate(&mut event, arena);
+        self.identify(draft, sections, index, arena, &mut memory.content)?;
+        self.correct_clock(draft)?;
+        let event = &mut draft.event;
+        self.fill_defaults(event);
+        enrich_page(event, arena, &mut memory.landings);
+        self.locate(event, arena);
         let header = event.text(Text::UserAgent);
         let agents = &self.intake.user_agents;
         let agent = memory.agents.get([header, b""], || agents.parse(header));
-        describe_agent(&mut event, agent);
+        describe_agent(event, agent);
         event.consent_granted = &sections.consent_granted;
         event.consent_denied = &sections.consent_denied;
         event.properties = &sections.properties.out;
         event.traits = &sections.traits.out;
         event.context = &sections.context.out;
-        if let Some(flaw) = self.hold_against_plan(&mut event, original, arena)? {
+        if let Some(flaw) = self.hold_against_plan(event, original, arena)? {
             taken.report(*flaw);
         }
         event.encode(&mut taken.frames);

@@ -92,6 +92,9 @@ impl Section {
     #[inline]
     pub fn put_key(&mut self, key: &[u8]) {
         let prefix = &self.path[self.base..];
+        if prefix.is_empty() {
+            return varint::put_bytes(&mut self.out, key);
+        }
         varint::put(&mut self.out, (prefix.len() + key.len()) as u64);
         self.out.extend_from_slice(prefix);
         self.out.extend_from_slice(key);

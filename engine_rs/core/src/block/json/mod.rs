@@ -11,7 +11,8 @@ mod dynamic;
 mod kind;
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+
+use hashbrown::HashMap;
 
 use self::dynamic::Dynamic;
 use self::kind::Limits;

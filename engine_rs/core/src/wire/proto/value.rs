@@ -3,6 +3,7 @@
 use super::reader::{Malformed, Reader, fixed64, len, varint};
 use crate::text;
 use crate::value as out;
+use crate::varint::take as take_varint;
 use crate::verdict::{Code, Flaw};
 use crate::wire::draft::Limits;
 use crate::wire::section::Section;
@@ -19,19 +20,45 @@ pub enum Kind<'b> {
     Map(&'b [u8]),
 }
 
+const BOOL: u32 = varint(1);
+const INT: u32 = varint(2);
+const DOUBLE: u32 = fixed64(3);
+const TEXT: u32 = len(4);
+const LIST: u32 = len(5);
+const MAP: u32 = len(6);
+const FIRST_UNKNOWN: u32 = varint(7);
+
 /// Of the fields of the oneof the last one counts.
 ///
 /// # Errors
 /// Also where anything follows a list or map: readers of protobuf would have to join or to drop it, and no encoder writes that.
 #[inline]
 pub fn read(message: &[u8]) -> Result<Kind<'_>, Malformed> {
-    const BOOL: u32 = varint(1);
-    const INT: u32 = varint(2);
-    const DOUBLE: u32 = fixed64(3);
-    const TEXT: u32 = len(4);
-    const LIST: u32 = len(5);
-    const MAP: u32 = len(6);
-    const FIRST_UNKNOWN: u32 = varint(7);
+    single(message).map_or_else(|| read_any(message), Ok)
+}
+
+/// A plain value as every encoder writes it: one field, a text of less than 128 bytes.
+#[inline]
+fn single(message: &[u8]) -> Option<Kind<'_>> {
+    let (&tag, mut rest) = message.split_first()?;
+    Some(match (u32::from(tag), rest) {
+        (BOOL, [flag @ 0..=1]) => Kind::Bool(*flag == 1),
+        (INT, _) => {
+            let value = take_varint(&mut rest)?;
+            return rest.is_empty().then_some(Kind::Int(value as i64));
+        }
+        (DOUBLE, _) => Kind::Double(f64::from_le_bytes(rest.try_into().ok()?)),
+        (TEXT, [length @ ..0x80, text @ ..])
+            if usize::from(*length) == text.len() && text::is_utf8(text) =>
+        {
+            Kind::Text(text)
+        }
+        _ => return None,
+    })
+}
+
+/// Any value.
+fn read_any(message: &[u8]) -> Result<Kind<'_>, Malformed> {
     let mut kind = Kind::Null;
     let mut reader = Reader::new(message);
     while let Some(tag) = reader.tag()? {
