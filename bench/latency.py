@@ -110,11 +110,11 @@ def _watch(select: Select, probes: int, loader: Future[Log]) -> tuple[dict[int, 
     deadline = 0.0
     sql = (
         "SELECT event_id FROM events WHERE event_type = 'custom' AND event_name = 'probe' "
-        "AND toUInt32(splitByChar('-', event_id)[-1]) >= "
+        "AND toUInt32(splitByChar('-', event_id)[-1]) >= {oldest:UInt32}"
     )
     oldest_unseen = 0
     while len(seen) < probes:
-        visible = select(sql + str(oldest_unseen)).split()
+        visible = select(sql, oldest=oldest_unseen).split()
         looks.append(time.monotonic())
         new = {int(event_id.rpartition("-")[2]) for event_id in visible} - seen.keys()
         seen |= dict.fromkeys(new, looks[-1])

@@ -12,9 +12,10 @@ class Select:
     def __init__(self, port: int) -> None:
         self._connection = HTTPConnection("127.0.0.1", port, timeout=60)
 
-    def __call__(self, sql: str) -> str:
+    def __call__(self, sql: str, **parameters: int) -> str:
         """The result as TabSeparated."""
-        self._connection.request("POST", "/?user=analyst", sql.encode())
+        named = "".join(f"&param_{name}={value}" for name, value in parameters.items())
+        self._connection.request("POST", f"/?user=analyst{named}", sql.encode())
         response = self._connection.getresponse()
         body = response.read().decode()
         if response.status != 200:  # noqa: PLR2004

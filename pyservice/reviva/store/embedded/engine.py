@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,6 +29,8 @@ from reviva.store.embedded.statement import from_file
 
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CANONICAL = "SELECT formatQuery({sql:String}) SETTINGS max_query_size = 0, implicit_select = 0"
+_REMEMBERED_STATEMENTS = 1000
+_REMEMBERED_CHARACTERS = 4000
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +165,7 @@ class Engine:
         directory = data_dir / "clickhouse"
         self._where = f"{directory}?config-file={configuration}"
         self._control_lock = threading.Lock()
+        self._parse_once = lru_cache(_REMEMBERED_STATEMENTS)(self._parse)
         forget_lost_blocks(directory)
         self._create_home()
         self._control = self.open(Role.WRITER)
@@ -178,8 +182,12 @@ class Engine:
     def parse(self, sql: str) -> Parsed:
         """Asks ClickHouse's parser. Raises :class:`ClickHouseError` for what is not one statement.
 
-        The connection has no role, so it may do nothing else, and no settings of a user that would change the answer.
+        Dashboards and drivers ask the same again and again, and to find out costs more than a small SELECT.
         """
+        return self._parse_once(sql) if len(sql) <= _REMEMBERED_CHARACTERS else self._parse(sql)
+
+    def _parse(self, sql: str) -> Parsed:
+        """On a connection that has no role, so it may do nothing else, and no settings that would change the answer."""
         connection = self._chdb.connect(self._where)
         try:
             report = connection._conn.classify_query(sql, HOME_DATABASE)  # noqa: SLF001 (it has no public name)
