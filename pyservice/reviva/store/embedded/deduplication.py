@@ -1,23 +1,31 @@
-"""ClickHouse's deduplication logs, put right before ClickHouse reads them.
+"""ClickHouse's deduplication logs, made to hold what tables hold, no block more and none less.
 
 A MergeTree table notes a block in its log and moves the block's part into place right after (``addPart`` and
 ``renameTempPartAndAdd`` in ClickHouse's ``MergeTreeSink``). A process that is killed in between leaves the note of a
-block that is nowhere, and when the block is inserted again ClickHouse takes it for a repetition and drops it. So a note
-is taken back where no part on disk has its block.
+block that is nowhere, and when the block is inserted again ClickHouse takes it for a repetition and drops it. So before
+ClickHouse reads the logs, a note is taken back where no part on disk has its block.
+
+ClickHouse fsyncs parts, but not these logs. A power cut would leave a part without its note, and the block inserted
+again would be there twice. So the file system is told to write the logs through.
 """
 
 import fcntl
 import os
 import re
+import struct
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from glob import iglob
 from pathlib import Path
 
 from reviva.telemetry import logger
 
 _PART = re.compile(r"(?P<partition>[^_]+)_(?P<first>\d+)_(?P<last>\d+)_\d+(_\d+)?")
 _ADDED, _DROPPED = "1", "2"
+_FS_IOC_GETFLAGS, _FS_IOC_SETFLAGS, _FS_SYNC_FL = 0x80086601, 0x40086602, 0x8
+_FLAGS = struct.Struct("l")
+"""Of ``linux/fs.h``, on machines with 64 bits: what ``chattr +S`` does."""
 
 log = logger(__name__)
 
@@ -28,6 +36,33 @@ def forget_lost_blocks(directory: Path) -> None:
         if is_alone:
             for logs in directory.glob("store/*/*/deduplication_logs"):
                 _put_right(logs)
+
+
+def write_through(directory: Path) -> bool:
+    """Has what is written to the logs of all tables reach the disk before the write returns.
+
+    Of tables that are there; logs that they begin later inherit it. Returns whether the file system knows how to.
+    """
+    logs = f"{directory}/store/*/*/deduplication_logs"
+    # Path.glob stumbles over tables that are being dropped.
+    paths = [*iglob(logs), *iglob(f"{logs}/*")]  # noqa: PTH207
+    return all(_write_through(path) for path in paths)
+
+
+def _write_through(path: str) -> bool:
+    try:
+        descriptor = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:  # its table has been dropped
+        return True
+    try:
+        (flags,) = _FLAGS.unpack(fcntl.ioctl(descriptor, _FS_IOC_GETFLAGS, bytes(_FLAGS.size)))
+        if not flags & _FS_SYNC_FL:
+            fcntl.ioctl(descriptor, _FS_IOC_SETFLAGS, _FLAGS.pack(flags | _FS_SYNC_FL))
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return True
 
 
 @contextmanager

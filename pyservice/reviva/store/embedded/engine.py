@@ -19,18 +19,20 @@ from types import ModuleType
 from typing import Any
 
 from reviva.errors import StoreUnavailableError
-from reviva.store.embedded import access, exceptions
+from reviva.store.embedded import access, deduplication, exceptions
 from reviva.store.embedded.access import HOME_DATABASE, Role
-from reviva.store.embedded.deduplication import forget_lost_blocks
 from reviva.store.embedded.exceptions import ClickHouseError, from_chdb
 from reviva.store.embedded.limits import Limits
 from reviva.store.embedded.parsed import Parsed
 from reviva.store.embedded.statement import from_file
+from reviva.telemetry import logger
 
 _SETTING_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CANONICAL = "SELECT formatQuery({sql:String}) SETTINGS max_query_size = 0, implicit_select = 0"
 _REMEMBERED_STATEMENTS = 1000
 _REMEMBERED_CHARACTERS = 4000
+
+log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +164,14 @@ class Engine:
         self._limits = limits
         self._chdb = _import_chdb(data_dir)
         configuration = access.write_configuration(data_dir / "configuration", limits, self._setting_names())
-        directory = data_dir / "clickhouse"
-        self._where = f"{directory}?config-file={configuration}"
+        self._directory = data_dir / "clickhouse"
+        self._where = f"{self._directory}?config-file={configuration}"
         self._control_lock = threading.Lock()
+        self._has_warned = False
         self._parse_once = lru_cache(_REMEMBERED_STATEMENTS)(self._parse)
-        forget_lost_blocks(directory)
+        deduplication.forget_lost_blocks(self._directory)
         self._create_home()
+        self.tables_changed()
         self._control = self.open(Role.WRITER)
         self.version = self._ask("SELECT version()")
         self.timezone = self._ask("SELECT timezone()")
@@ -199,6 +203,14 @@ class Engine:
             raise from_chdb(error) from None
         finally:
             connection.close()
+
+    def tables_changed(self) -> None:
+        """Sees to what there is to see to for tables that are new."""
+        if not deduplication.write_through(self._directory) and not self._has_warned:
+            self._has_warned = True
+            log.warning(
+                "after a power cut a batch may be stored twice: this file system cannot write single files through"
+            )
 
     def kill(self, tag: str) -> None:
         """Asks the statement that a handle with this tag runs to stop; returns at once."""

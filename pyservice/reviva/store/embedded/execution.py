@@ -105,7 +105,10 @@ class Execution:
                     default_format, parsed = native.INNER_FORMAT, self._encode_native(handle, parsed)
                 if request.wants_progress:
                     handle.watch_progress(self._response.watch(request.progress_interval_s).note)
-                return handle.run(_to_run(sql, parsed, write_fd), default_format, request.params)
+                outcome = handle.run(_to_run(sql, parsed, write_fd), default_format, request.params)
+                if parsed.changes_tables:
+                    self._engine.tables_changed()
+                return outcome
         finally:
             os.close(write_fd)
 

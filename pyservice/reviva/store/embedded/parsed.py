@@ -17,13 +17,18 @@ class Parsed:
     """A statement as ClickHouse understood it."""
 
     kind: str
-    """``READ_ONLY``, ``CONTROL`` for what steers the handle, or another of chDB's classes."""
+    """``READ_ONLY``, ``MUTATING``, ``CONTROL`` for what steers the handle, or another of chDB's classes."""
     canonical: str
 
     @property
     def only_reads(self) -> bool:
         """Whether it changes nothing, and writes no file."""
         return self.kind == "READ_ONLY"
+
+    @property
+    def changes_tables(self) -> bool:
+        """Whether it makes or changes tables or what is in them."""
+        return self.kind == "MUTATING"
 
     @property
     def is_explain(self) -> bool:
