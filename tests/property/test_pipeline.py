@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from threading import Event
+from types import SimpleNamespace
 
 import pytest
 import structlog.testing
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from pipeline_model import TICK, Crash, Disk, Fate, ModelCheckpoints, ModelEngine, ModelJournal, ModelStore
 
 from reviva.config import ProcessorSettings
+from reviva.pipeline import loop
 from reviva.pipeline.loop import Pipeline
 from reviva.pipeline.metrics import Metrics
 
@@ -84,3 +86,40 @@ def test_each_single_step_may_be_the_last(steps: int):
         run(disk, fate, [2, 5, 1, 4], frozenset({13}), [], shards=3)
     run(disk, Fate(), [3, 3, 1], frozenset({13}), [], shards=2)
     check(disk, frozenset({13}))
+
+
+def test_a_batch_that_would_have_to_wait_is_left_open_for_more(monkeypatch: pytest.MonkeyPatch):
+    """The one before took 300 ms to insert, so the next one is cut when the present insert will have taken as long."""
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: clock.now, time=lambda: clock.now))
+    lingers: list[int] = []
+    third_is_asked_for = Event()
+
+    class Journal(ModelJournal):
+        def next_batch(self, **options: int) -> SimpleNamespace | None:
+            lingers.append(options["linger_ms"])
+            if len(lingers) == 3:
+                third_is_asked_for.set()
+            return super().next_batch(**options)
+
+    class SlowStore(ModelStore):
+        def insert_block(self, table: str, native: bytes, token: str) -> None:
+            super().insert_block(table, native, token)
+            if table == "events":
+                is_first = clock.now == 100.0
+                assert is_first or third_is_asked_for.wait(10)
+                clock.now += 0.3
+
+    disk, fate, stopping = Disk({0: [1, 2, 3]}), Fate(), Event()
+    Pipeline(
+        journal=Journal(disk, fate, [1, 1, 1], at_end=stopping.set),
+        engine=ModelEngine(disk.checkpoint, fate, 1),
+        store=SlowStore(disk, fate, frozenset(), []),
+        checkpoints=ModelCheckpoints(disk, fate),
+        checkpoint=disk.checkpoint,
+        settings=ProcessorSettings(insert_interval_ms=0),
+        metrics=Metrics(),
+        stopping=stopping,
+    ).run()
+    assert lingers[:3] == [0, 0, 300]
+    check(disk, frozenset())

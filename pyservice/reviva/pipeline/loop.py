@@ -30,6 +30,8 @@ class _OnItsWay:
 
     done: Future[None]
     oldest_received_at_ms: int
+    expected_s: float
+    """When it will be in the store, by the monotonic clock and if it takes as long as the one before."""
 
 
 class Pipeline:
@@ -61,6 +63,8 @@ class Pipeline:
         self._on_its_way: _OnItsWay | None = None
         self._knows_refused_events = False
         self._last_cut = self._last_save = 0.0
+        self._insert_s = self._process_s = 0.0
+        """What the last batch took."""
 
     def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Works until it is told to stop, or until a new pipeline has to go on where this one ends.
@@ -123,10 +127,16 @@ class Pipeline:
         return self._stopping.is_set() or self._knows_refused_events or is_reshard_due
 
     def _cut(self) -> Batch | None:
-        """At low load a batch holds what arrives in an insert interval; under load it is full before that."""
+        """At low load a batch holds what arrives in an insert interval; under load it is full before that.
+
+        In between, a batch that could not be inserted yet is left open for events that would wait behind it otherwise:
+        it is cut so that it will be processed when the one before is in the store.
+        """
         self._show_lag()
-        since_last_ms = (time.monotonic() - self._last_cut) * 1000
-        due_ms = max(0, round(self._settings.insert_interval_ms - since_last_ms))
+        due_s = self._last_cut + self._settings.insert_interval_ms / 1000
+        if self._on_its_way is not None:
+            due_s = max(due_s, self._on_its_way.expected_s - self._process_s)
+        due_ms = max(0, round((due_s - time.monotonic()) * 1000))
         return self._journal.next_batch(
             max_records=self._settings.max_batch_records,
             max_bytes=self._settings.max_batch_bytes,
@@ -135,8 +145,10 @@ class Pipeline:
         )
 
     def _process(self, batch: Batch) -> Blocks:
+        began = time.monotonic()
         with self._metrics.process_seconds.time():
             blocks = self._engine.process(batch)
+        self._process_s = time.monotonic() - began
         self._reached = after(self._reached, batch.bounds)
         self._metrics.show_batch(batch.records, batch.bytes, blocks.stats, self._engine.stats())
         return blocks
@@ -152,10 +164,13 @@ class Pipeline:
             metrics=self._metrics,
         )
         oldest_ms = batch.oldest_received_at_ms
-        self._on_its_way = _OnItsWay(self._inserter.submit(self._insert, insert, oldest_ms), oldest_ms)
+        expected_s = time.monotonic() + self._insert_s
+        self._on_its_way = _OnItsWay(self._inserter.submit(self._insert, insert, oldest_ms), oldest_ms, expected_s)
 
     def _insert(self, insert: BatchInsert, oldest_received_at_ms: int) -> None:
+        began = time.monotonic()
         insert.run()
+        self._insert_s = time.monotonic() - began
         self._knows_refused_events |= insert.events_refused > 0
         if oldest_received_at_ms:
             self._metrics.delay_seconds.observe(time.time() - oldest_received_at_ms / 1000)
