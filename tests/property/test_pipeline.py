@@ -88,8 +88,11 @@ def test_each_single_step_may_be_the_last(steps: int):
     check(disk, frozenset({13}))
 
 
-def test_a_batch_that_would_have_to_wait_is_left_open_for_more(monkeypatch: pytest.MonkeyPatch):
-    """The one before took 300 ms to insert, so the next one is cut when the present insert will have taken as long."""
+@pytest.mark.parametrize(("insert_s", "linger_ms"), [(0.3, 300), (600, 1000)], ids=["usually", "after an outage"])
+def test_a_batch_that_would_have_to_wait_is_left_open_for_more(
+    monkeypatch: pytest.MonkeyPatch, insert_s: float, linger_ms: int
+):
+    """It is cut when the present insert will have taken as long as the one before did, within bounds."""
     clock = SimpleNamespace(now=100.0)
     monkeypatch.setattr(loop, "time", SimpleNamespace(monotonic=lambda: clock.now, time=lambda: clock.now))
     lingers: list[int] = []
@@ -108,7 +111,7 @@ def test_a_batch_that_would_have_to_wait_is_left_open_for_more(monkeypatch: pyte
             if table == "events":
                 is_first = clock.now == 100.0
                 assert is_first or third_is_asked_for.wait(10)
-                clock.now += 0.3
+                clock.now += insert_s
 
     disk, fate, stopping = Disk({0: [1, 2, 3]}), Fate(), Event()
     Pipeline(
@@ -121,5 +124,5 @@ def test_a_batch_that_would_have_to_wait_is_left_open_for_more(monkeypatch: pyte
         metrics=Metrics(),
         stopping=stopping,
     ).run()
-    assert lingers[:3] == [0, 0, 300]
+    assert lingers[:3] == [0, 0, linger_ms]
     check(disk, frozenset())

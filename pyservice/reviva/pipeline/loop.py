@@ -22,6 +22,8 @@ from reviva.pipeline.retry import Retrier, StoppedError
 
 _IDLE_MS = 250
 _SAVE_IDLE_EVERY_S = 10.0
+_WAITED_FOR_S = 1.0
+"""Of an insert. The last one may have taken minutes, if the store was away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class _OnItsWay:
     done: Future[None]
     oldest_received_at_ms: int
     expected_s: float
-    """When it will be in the store, by the monotonic clock and if it takes as long as the one before."""
+    """When it will be in the store, by the monotonic clock, if it takes as long as the one before."""
 
 
 class Pipeline:
@@ -164,7 +166,7 @@ class Pipeline:
             metrics=self._metrics,
         )
         oldest_ms = batch.oldest_received_at_ms
-        expected_s = time.monotonic() + self._insert_s
+        expected_s = time.monotonic() + min(self._insert_s, _WAITED_FOR_S)
         self._on_its_way = _OnItsWay(self._inserter.submit(self._insert, insert, oldest_ms), oldest_ms, expected_s)
 
     def _insert(self, insert: BatchInsert, oldest_received_at_ms: int) -> None:
