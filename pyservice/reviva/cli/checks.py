@@ -206,6 +206,12 @@ def store(settings: Settings) -> Iterator[Finding]:
         yield warning("schema", f"it is of a newer version: {', '.join(newer)} is not known here")
     else:
         yield good("schema", f"up to date ({max(applied)})")
+    if not settings.clickhouse_is_embedded and _has_plain_tables(settings):
+        yield warning(
+            "tables",
+            "they are not replicated: if ClickHouse is killed or loses power in the middle of an insert, one of them "
+            "may miss a batch or have it twice; set cluster before the first migration to have Replicated ones",
+        )
 
 
 def journal(settings: Settings) -> Iterator[Finding]:
@@ -257,6 +263,16 @@ def _ask_store(settings: Settings) -> tuple[str, set[str]]:
     names = "SELECT name FROM schema_migrations FINAL"
     with analyst.query(settings, names, "JSON", timeout_s=_STORE_TIMEOUT_S) as answer:
         return version, {row["name"] for row in orjson.loads(answer.read())["data"]}
+
+
+def _has_plain_tables(settings: Settings) -> bool:
+    """Whether ClickHouse keeps what it has inserted apart from what it knows to have inserted."""
+    engines = (
+        "SELECT engine FROM system.tables "
+        "WHERE database = currentDatabase() AND name IN ('events', 'events_local') AND engine LIKE 'MergeTree%'"
+    )
+    with analyst.query(settings, engines, "JSON", timeout_s=_STORE_TIMEOUT_S) as answer:
+        return bool(orjson.loads(answer.read())["data"])
 
 
 def _checkpoint_or_none(settings: Settings) -> Checkpoint | None:
