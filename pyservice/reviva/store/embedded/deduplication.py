@@ -1,7 +1,7 @@
 """ClickHouse's deduplication logs, made to hold what tables hold, no block more and none less.
 
-A MergeTree table notes a block in its log and moves the block's part into place right after (``addPart`` and
-``renameTempPartAndAdd`` in ClickHouse's ``MergeTreeSink``). A process that is killed in between leaves the note of a
+A MergeTree table notes a block in its log and moves the block's part into place right after (in ClickHouse 26.9, by
+``addPart`` and ``renameTempPartAndAdd`` of ``MergeTreeSink``). A process that is killed in between leaves the note of a
 block that is nowhere, and when the block is inserted again ClickHouse takes it for a repetition and drops it. So before
 ClickHouse reads the logs, a note is taken back where no part on disk has its block.
 
