@@ -194,6 +194,7 @@ def store(settings: Settings) -> Iterator[Finding]:
         return
     try:
         version, applied = _ask_store(settings)
+        has_plain_tables = not settings.clickhouse_is_embedded and _has_plain_tables(settings)
     except RevivaError as error:
         yield bad("ClickHouse", str(error))
         return
@@ -206,7 +207,7 @@ def store(settings: Settings) -> Iterator[Finding]:
         yield warning("schema", f"it is of a newer version: {', '.join(newer)} is not known here")
     else:
         yield good("schema", f"up to date ({max(applied)})")
-    if not settings.clickhouse_is_embedded and _has_plain_tables(settings):
+    if has_plain_tables:
         yield warning(
             "tables",
             "they are not replicated: if ClickHouse is killed or loses power in the middle of an insert, one of them "

@@ -23,8 +23,8 @@ from reviva.telemetry import logger
 
 _PART = re.compile(r"(?P<partition>[^_]+)_(?P<first>\d+)_(?P<last>\d+)_\d+(_\d+)?")
 _ADDED, _DROPPED = "1", "2"
-_FS_IOC_GETFLAGS, _FS_IOC_SETFLAGS, _FS_SYNC_FL = 0x80086601, 0x40086602, 0x8
 _FLAGS = struct.Struct("l")
+_FS_IOC_GETFLAGS, _FS_IOC_SETFLAGS, _FS_SYNC_FL = 0x80086601, 0x40086602, 0x8
 """Of ``linux/fs.h``, on machines with 64 bits: what ``chattr +S`` does."""
 
 log = logger(__name__)
@@ -84,7 +84,7 @@ def _alone(directory: Path) -> Iterator[bool]:
 
 def _put_right(directory: Path) -> None:
     """Has the blocks dropped from the log that no part holds, as ClickHouse itself drops those of a dropped part."""
-    logs = sorted(directory.glob("deduplication_log_*.txt"), key=lambda log: int(log.stem.rpartition("_")[2]))
+    logs = sorted(directory.glob("deduplication_log_*.txt"), key=lambda path: int(path.stem.rpartition("_")[2]))
     held = _held(entry.name for entry in directory.parent.iterdir())
     lost = {block: name for block, name in _noted(logs).items() if not _is_held(name, held)}
     if lost:

@@ -205,7 +205,7 @@ class Engine:
             connection.close()
 
     def tables_changed(self) -> None:
-        """Sees to what there is to see to for tables that are new."""
+        """To be called where tables may be new: has their deduplication logs written through."""
         if not deduplication.write_through(self._directory) and not self._has_warned:
             self._has_warned = True
             log.warning(
