@@ -114,7 +114,9 @@ class Limits(Group):
         description="open HTTP connections per gateway process; the engine's listener takes as many of gRPC",
     )
     stream_window_batches: int = Field(default=64, gt=0, description="unacknowledged batches per gRPC stream")
-    stream_window_bytes: int = Field(default=32 << 20, gt=0, description="unacknowledged bytes per gRPC stream")
+    stream_window_bytes: int = Field(
+        default=32 << 20, gt=0, lt=1 << 32, description="unacknowledged bytes per gRPC stream"
+    )
 
 
 class Journal(Group):

@@ -3,9 +3,11 @@
 use crate::Serving;
 use crate::body::{self, Read};
 use crate::inflight::Held;
+use crate::listen::Stopping;
+use crate::messages::{self, PREFIX_BYTES};
 use crate::payload::Payload;
-use crate::upstream;
-use bytes::{Buf, BufMut, Bytes, BytesMut};
+use crate::refusals::{GRPC_STATUS, not_ready};
+use crate::{stream, upstream};
 use hyper::body::Incoming;
 use hyper::header::CONTENT_TYPE;
 use hyper::http::HeaderValue;
@@ -15,18 +17,16 @@ use std::convert::Infallible;
 use std::rc::Rc;
 use std::time::Instant;
 
-/// Of a message: whether it is compressed, and its length.
-const PREFIX_BYTES: usize = 5;
-
 const MEDIA_TYPE: HeaderValue = HeaderValue::from_static("application/grpc");
-const OK: HeaderValue = HeaderValue::from_static("0");
-const UNAVAILABLE: HeaderValue = HeaderValue::from_static("14");
+
+pub const UNREACHABLE: &str = "the gateway cannot be reached; try again";
 
 /// A connection.
 pub struct Client {
     pub serving: Rc<Serving>,
     pub peer: Rc<str>,
     pub upstream: upstream::Grpc,
+    pub stopping: Stopping,
 }
 
 impl Client {
@@ -38,13 +38,17 @@ impl Client {
         Ok(self.answer(request).await)
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Response<Payload> {
+    async fn answer(self: &Rc<Self>, request: Request<Incoming>) -> Response<Payload> {
         let began = Instant::now();
         let serving = &*self.serving;
         let (parts, body) = request.into_parts();
         let Some(head) = serving.heads.read_grpc(&parts, &self.peer) else {
             return self.hand_on(parts, body.into()).await;
         };
+        if head.is_stream() {
+            let head = head.into_owned();
+            return stream::open(self, parts, head, body);
+        }
         let mut held = Held::none(serving.ingest.inflight());
         let most = serving.max_body_bytes + PREFIX_BYTES;
         let body = match body::read(body, most, &mut held).await {
@@ -55,7 +59,7 @@ impl Client {
             }
             Read::Broken => return unavailable(),
         };
-        let taken = match plain_message(&body) {
+        let taken = match messages::only_one(&body) {
             Some(message) => serving.ingest.take(head, &message, began).await,
             None => None,
         };
@@ -63,7 +67,8 @@ impl Client {
             drop(held);
             return self.hand_on(parts, Payload::whole(body)).await;
         };
-        acknowledge(&taken.answer)
+        let message = messages::framed(&taken.answer);
+        response(Payload::whole(message).with_trailers(ok()))
     }
 
     async fn hand_on(&self, parts: Parts, body: Payload) -> Response<Payload> {
@@ -75,55 +80,21 @@ impl Client {
     }
 }
 
-/// The one message of a unary call; `None` where it is compressed, or not one.
-fn plain_message(body: &Bytes) -> Option<Bytes> {
-    let mut prefix = body.get(..PREFIX_BYTES)?;
-    let is_compressed = prefix.get_u8() != 0;
-    let message = body.slice(PREFIX_BYTES..);
-    (!is_compressed && prefix.get_u32() as usize == message.len()).then_some(message)
-}
-
-fn acknowledge(message: &[u8]) -> Response<Payload> {
-    let mut framed = BytesMut::with_capacity(PREFIX_BYTES + message.len());
-    framed.put_u8(0);
-    framed.put_u32(message.len() as u32);
-    framed.put_slice(message);
-    let mut trailers = HeaderMap::with_capacity(1);
-    trailers.insert("grpc-status", OK);
-    let payload = Payload::whole(framed.freeze()).with_trailers(trailers);
+/// One that begins well.
+pub fn response(payload: Payload) -> Response<Payload> {
     let mut response = Response::new(payload);
     response.headers_mut().insert(CONTENT_TYPE, MEDIA_TYPE);
     response
 }
 
-fn unavailable() -> Response<Payload> {
-    let mut response = Response::new(Payload::default());
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, MEDIA_TYPE);
-    headers.insert("grpc-status", UNAVAILABLE);
-    headers.insert(
-        "grpc-message",
-        HeaderValue::from_static("the gateway cannot be reached; try again"),
-    );
-    response
+/// How a call ends well.
+pub fn ok() -> HeaderMap {
+    HeaderMap::from_iter([(GRPC_STATUS, HeaderValue::from_static("0"))])
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_one_plain_message_is_taken() {
-        let plain = |bytes: &'static [u8]| plain_message(&Bytes::from_static(bytes));
-        assert_eq!(plain(b"\0\0\0\0\x02ab").as_deref(), Some(&b"ab"[..]));
-        assert_eq!(plain(b"\0\0\0\0\0").as_deref(), Some(&b""[..]));
-        for other in [
-            &b""[..],
-            b"\0\0\0\0",
-            b"\x01\0\0\0\x02ab",
-            b"\0\0\0\0\x02abc",
-        ] {
-            assert_eq!(plain(other), None);
-        }
-    }
+fn unavailable() -> Response<Payload> {
+    let mut response = response(Payload::default());
+    let headers = response.headers_mut();
+    headers.extend(not_ready(UNREACHABLE));
+    response
 }

@@ -21,7 +21,8 @@ pub const PEER: HeaderName = HeaderName::from_static("x-reviva-peer");
 const GPC: HeaderName = HeaderName::from_static("sec-gpc");
 const HISTORY: HeaderName = HeaderName::from_static("x-reviva-history");
 const KEY: HeaderName = HeaderName::from_static("x-reviva-key");
-const RPC: &str = "/reviva.v1.IngestService/Ingest";
+const UNARY: &str = "/reviva.v1.IngestService/Ingest";
+const STREAM: &str = "/reviva.v1.IngestService/IngestStream";
 
 /// What a path takes by POST.
 #[derive(Debug, Clone)]
@@ -46,7 +47,7 @@ pub struct Heads {
 }
 
 /// What the engine wants to know beside the body.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Head<'p> {
     /// The API key, where it does not stand in the body.
     pub key: Option<Cow<'p, str>>,
@@ -59,6 +60,7 @@ pub struct Head<'p> {
     user_agent: Cow<'p, str>,
     gpc: bool,
     history: bool,
+    sequenced: bool,
 }
 
 impl Head<'_> {
@@ -72,8 +74,14 @@ impl Head<'_> {
             user_agent: &self.user_agent,
             gpc: self.gpc,
             history: self.history,
+            sequenced: self.sequenced,
             ..Request::new(self.format, now_ms)
         }
+    }
+
+    /// Whether messages follow, each with a batch.
+    pub fn is_stream(&self) -> bool {
+        self.sequenced
     }
 
     /// One that can go to another thread.
@@ -113,12 +121,17 @@ impl Heads {
             user_agent: Cow::Borrowed(text(USER_AGENT)?),
             gpc: last(&parts.headers, GPC).is_some_and(|value| value == "1"),
             history: query.history || is_set(text(HISTORY)?),
+            sequenced: false,
         })
     }
 
-    /// Reads the head of a unary call that brings events; `None` where it is another call, or not an ordinary one.
+    /// Reads the head of a call that brings events; `None` where it is another call, or not an ordinary one.
     pub fn read_grpc<'p>(&'p self, parts: &'p Parts, peer: &'p str) -> Option<Head<'p>> {
-        (parts.uri.path() == RPC).then_some(())?;
+        let sequenced = match parts.uri.path() {
+            UNARY => false,
+            STREAM => true,
+            _ => return None,
+        };
         Some(Head {
             key: key_of(&parts.headers)?,
             format: Format::Proto,
@@ -129,6 +142,7 @@ impl Heads {
             user_agent: Cow::Borrowed(""),
             gpc: false,
             history: is_set(text(&parts.headers, HISTORY)?),
+            sequenced,
         })
     }
 

@@ -1,6 +1,6 @@
 //! A request's way from bytes to the journal, if nothing stands in it.
 
-use crate::durable::Durable;
+use crate::durable::{Durable, Ticket};
 use crate::head::Head;
 use crate::inflight::Inflight;
 use crate::leases::Leases;
@@ -35,6 +35,13 @@ pub struct Taken {
     pub answer: Vec<u8>,
 }
 
+/// A request whose events are in the journal's queue.
+pub struct Begun {
+    taken: Taken,
+    durable: Ticket,
+    began: Instant,
+}
+
 /// Decodes, holds against limits, appends, shows to live viewers.
 pub struct Ingest {
     shared: Shared,
@@ -63,6 +70,12 @@ impl Ingest {
 
     /// Takes a request in; its answer, once its events are durable. `None`: nothing was kept, Python may find out why.
     pub async fn take(&self, head: Head<'_>, body: &Bytes, began: Instant) -> Option<Taken> {
+        let begun = self.begin(head, body, began).await?;
+        self.finish(begun).await
+    }
+
+    /// The first half of [`take`](Self::take): up to the journal's queue.
+    pub async fn begin(&self, head: Head<'_>, body: &Bytes, began: Instant) -> Option<Begun> {
         let journal = self.journal.borrow().clone()?;
         let format = head.format;
         let intaken = self.decode(head, body).await?;
@@ -74,12 +87,22 @@ impl Ingest {
             .ok()?;
         self.tally().count(format, body.len(), &intaken);
         self.shared.samples.offer(&intaken);
-        durable.await.ok()?;
-        self.tally().count_ack(began.elapsed(), &self.ack_bounds);
-        Some(Taken {
-            format,
-            answer: intaken.response(format),
+        Some(Begun {
+            taken: Taken {
+                format,
+                answer: intaken.response(format),
+            },
+            durable,
+            began,
         })
+    }
+
+    /// The second half: until the events are durable. `None` where they may never be.
+    pub async fn finish(&self, begun: Begun) -> Option<Taken> {
+        begun.durable.await.ok()?;
+        self.tally()
+            .count_ack(begun.began.elapsed(), &self.ack_bounds);
+        Some(begun.taken)
     }
 
     async fn decode(&self, head: Head<'_>, body: &Bytes) -> Option<Intaken> {

@@ -1,14 +1,14 @@
 //! Reads the gateway's sockets, so that an ordinary request with events never meets Python.
 //!
-//! The front answers what is plain: a POST to a path for events or a unary call, whose body is here within a moment, whose
-//! events the engine can read and whose key has room for them. Everything else goes to Python on a Unix socket, just as it
-//! came: other paths, streams, what has to be refused, what has to wait. So there is one place that knows how to say no.
+//! The front answers what is plain: a POST to a path for events, a unary call or a stream's batch, whose body is here within a
+//! moment, whose events the engine can read and whose key has room for them. Everything else goes to Python on a Unix socket,
+//! just as it came: other paths, what has to be refused, what has to wait. So there is one place that knows how to say no.
 //!
 //! | module | job |
 //! |---|---|
 //! | `listen`, `patience` | sockets, connections, how long clients may take |
-//! | `http`, `grpc` | a request of either protocol, from its head to its answer |
-//! | `head`, `query`, `forwarded`, `body`, `payload` | what requests consist of |
+//! | `http`, `grpc`, `stream` | a request of either protocol, or a stream of batches, from its head to its answer |
+//! | `head`, `query`, `forwarded`, `body`, `messages`, `payload` | what requests consist of |
 //! | `ingest`, `durable` | from bytes to the journal and back |
 //! | `upstream`, `refusals` | the way to Python, and what is said where it ends |
 //! | `inflight`, `leases`, `samples`, `tally` | what is shared with Python, whichever way a request takes |
@@ -25,11 +25,13 @@ mod inflight;
 mod ingest;
 mod leases;
 mod listen;
+mod messages;
 mod patience;
 mod payload;
 mod query;
 mod refusals;
 mod samples;
+mod stream;
 mod tally;
 mod upstream;
 
@@ -41,6 +43,7 @@ pub use leases::Leases;
 pub use patience::Waits;
 pub use refusals::Refusals;
 pub use samples::{Sample, Samples};
+pub use stream::Window;
 pub use tally::Tally;
 
 use durable::Durable;
@@ -75,6 +78,8 @@ pub struct Options {
     pub max_connections: usize,
     /// For clients of HTTP/1.1.
     pub waits: Waits,
+    /// Of streams.
+    pub window: Window,
     /// Seconds, rising: by them acknowledgements are sorted.
     pub ack_bounds: Vec<f64>,
     /// What is said without Python.
@@ -198,6 +203,7 @@ struct Serving {
     max_body_bytes: usize,
     max_connections: usize,
     waits: Waits,
+    window: Window,
     http_upstream: PathBuf,
     grpc_upstream: PathBuf,
     refusals: Refusals,
@@ -212,6 +218,7 @@ impl Serving {
             max_body_bytes: options.max_body_bytes,
             max_connections: options.max_connections,
             waits: options.waits,
+            window: options.window,
             http_upstream,
             grpc_upstream,
             refusals: options.refusals,

@@ -132,6 +132,7 @@ pub async fn serve_grpc(serving: Rc<Serving>, mut stopping: Stopping, arrival: A
     let client = Rc::new(GrpcClient {
         upstream: upstream::Grpc::new(&serving.grpc_upstream),
         peer: arrival.peer,
+        stopping: stopping.clone(),
         serving,
     });
     let service = service_fn(move |request| Rc::clone(&client).serve(request));

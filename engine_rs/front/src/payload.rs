@@ -6,12 +6,15 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use tokio::sync::mpsc;
 
 /// What has been read or made already, then what is still to come, then trailers.
 #[derive(Default)]
 pub struct Payload {
     read: VecDeque<Bytes>,
     rest: Option<Incoming>,
+    /// What is still being made.
+    later: Option<mpsc::Receiver<Frame<Bytes>>>,
     /// The rest is not asked for, nor does the body end.
     is_unread: bool,
     trailers: Option<HeaderMap>,
@@ -33,6 +36,14 @@ impl Payload {
         Self {
             read,
             rest: Some(rest),
+            ..Self::default()
+        }
+    }
+
+    /// Of what is made piece by piece; trailers are its last.
+    pub fn later(later: mpsc::Receiver<Frame<Bytes>>) -> Self {
+        Self {
+            later: Some(later),
             ..Self::default()
         }
     }
@@ -81,12 +92,15 @@ impl Body for Payload {
         if let Some(rest) = &mut self.rest {
             return Pin::new(rest).poll_frame(context);
         }
+        if let Some(later) = &mut self.later {
+            return later.poll_recv(context).map(|frame| frame.map(Ok));
+        }
         Poll::Ready(self.trailers.take().map(|it| Ok(Frame::trailers(it))))
     }
 
     fn is_end_stream(&self) -> bool {
         let is_rest_over = self.rest.as_ref().is_none_or(Body::is_end_stream);
-        self.read.is_empty() && is_rest_over && self.trailers.is_none()
+        self.read.is_empty() && is_rest_over && self.later.is_none() && self.trailers.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -94,10 +108,13 @@ impl Body for Payload {
         let rest = self.rest.as_ref().map(Body::size_hint).unwrap_or_default();
         let mut hint = SizeHint::new();
         hint.set_lower(read + rest.lower());
-        match (&self.rest, rest.upper()) {
-            (None, _) => hint.set_upper(read),
-            (Some(_), Some(upper)) => hint.set_upper(read + upper),
-            (Some(_), None) => {}
+        let upper = match (&self.rest, &self.later) {
+            (None, None) => Some(0),
+            (Some(_), None) => rest.upper(),
+            (_, Some(_)) => None,
+        };
+        if let Some(upper) = upper {
+            hint.set_upper(read + upper);
         }
         hint
     }

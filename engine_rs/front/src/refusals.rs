@@ -1,10 +1,15 @@
-//! What the front itself says over HTTP where it cannot hand on.
+//! What the front itself says where it cannot hand on.
 
 use crate::payload::Payload;
 use bytes::Bytes;
-use hyper::header::{CONNECTION, CONTENT_TYPE, RETRY_AFTER};
+use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderName, RETRY_AFTER};
 use hyper::http::HeaderValue;
-use hyper::{Response, StatusCode};
+use hyper::{HeaderMap, Response, StatusCode};
+
+pub(crate) const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
+const CODE: HeaderName = HeaderName::from_static("reviva-code");
+const PUSHBACK: HeaderName = HeaderName::from_static("grpc-retry-pushback-ms");
 
 /// Documents of HTTP's 503, in JSON.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +32,16 @@ impl Refusals {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
         response
     }
+}
+
+/// How a call of gRPC ends that may be tried again in a second.
+pub(crate) fn not_ready(why: &'static str) -> HeaderMap {
+    HeaderMap::from_iter([
+        (GRPC_STATUS, HeaderValue::from_static("14")),
+        (GRPC_MESSAGE, HeaderValue::from_static(why)),
+        (CODE, HeaderValue::from_static("not_ready")),
+        (PUSHBACK, HeaderValue::from_static("1000")),
+    ])
 }
 
 fn refuse(document: &Bytes) -> Response<Payload> {

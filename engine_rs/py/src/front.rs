@@ -7,7 +7,7 @@ use crate::journal_writer::JournalWriter;
 use ipnet::IpNet;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyMapping};
-use reviva_front::{Heads, Options, Path, Proxies, Refusals, Shared, Waits};
+use reviva_front::{Heads, Options, Path, Proxies, Refusals, Shared, Waits, Window};
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -117,6 +117,7 @@ impl Front {
         max_connections,
         head_patience_s,
         idle_patience_s,
+        window,
         ack_bounds,
         unavailable,
         too_many_connections,
@@ -139,6 +140,7 @@ impl Front {
         max_connections: usize,
         head_patience_s: f64,
         idle_patience_s: f64,
+        window: (usize, u32, Vec<u8>),
         ack_bounds: Vec<f64>,
         unavailable: Vec<u8>,
         too_many_connections: Vec<u8>,
@@ -167,6 +169,11 @@ impl Front {
             waits: Waits {
                 head: Duration::try_from_secs_f64(head_patience_s).map_err(value)?,
                 idle: Duration::try_from_secs_f64(idle_patience_s).map_err(value)?,
+            },
+            window: Window {
+                batches: window.0,
+                bytes: window.1,
+                message: window.2.into(),
             },
             ack_bounds,
             refusals: Refusals {

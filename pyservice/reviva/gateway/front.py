@@ -12,6 +12,7 @@ from reviva.gateway.errors import not_ready, too_many_connections
 from reviva.gateway.http import ingest_paths
 from reviva.gateway.httpprotocol import HEAD_PATIENCE_S, IDLE_PATIENCE_S
 from reviva.gateway.metrics import ACK_BOUNDS_S, Metrics
+from reviva.gateway.rpc_stream import Window
 from reviva.sockets import make_private, socket_path
 
 
@@ -28,6 +29,7 @@ class EngineListener:
         leases: Leases,
         samples: Samples,
         metrics: Metrics,
+        window: Window,
     ) -> None:
         """``index``: the process's number among the gateways. Raises ``OSError`` where an address is taken."""
         sockets = settings.data_dir / "gateway"
@@ -53,6 +55,7 @@ class EngineListener:
             max_connections=settings.limits.max_connections,
             head_patience_s=HEAD_PATIENCE_S,
             idle_patience_s=IDLE_PATIENCE_S,
+            window=(window.max_batches, window.max_bytes, window.encode()),
             ack_bounds=ACK_BOUNDS_S,
             unavailable=not_ready("the gateway cannot be reached").http_body(),
             too_many_connections=too_many_connections(settings.limits.max_connections).http_body(),

@@ -68,6 +68,7 @@ class Gateway:
         self._control = ControlWatch(settings.control_database_url, self._keys, plans)
         self._limiter = RateLimiter(self._redis, leases)
         self._tail = LiveTail(self._redis, self._keys, self._metrics)
+        window = Window(limits.stream_window_batches, limits.stream_window_bytes)
         self._front: EngineListener | None = None
         if settings.listener == "engine":
             self._front = EngineListener(
@@ -78,6 +79,7 @@ class Gateway:
                 leases=leases,
                 samples=self._tail.bus.samples,
                 metrics=self._metrics,
+                window=window,
             )
         open_writer = partial(
             JournalWriter,
@@ -104,7 +106,7 @@ class Gateway:
             address=f"unix:{self._front.grpc}" if self._front else str(settings.grpc),
             metrics=self._metrics,
             max_body_bytes=limits.max_body_bytes,
-            window=Window(limits.stream_window_batches, limits.stream_window_bytes),
+            window=window,
         )
         self._http = self._http_server(settings)
         self._background: list[asyncio.Task[None]] = []

@@ -1,6 +1,7 @@
 """Whatever a request says, and however it says it: the engine's listener answers and keeps as Python's does."""
 
 import base64
+import contextlib
 import gzip
 import itertools
 import json
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import chdb
+import grpc
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -190,6 +192,78 @@ def test_they_answer_and_keep_alike(listeners: Listeners) -> None:
     def answer_alike(asked: Asked) -> None:
         request = asked.encode(f"e{next(numbers)}")
         assert answer(listeners.engine, request) == answer(listeners.python, request)
+
+    answer_alike()
+    by_engine, by_python = kept(listeners.engine), kept(listeners.python)
+    assert by_engine == by_python
+    assert len(by_engine) > 50
+
+
+class Streamed(NamedTuple):
+    """A stream of batches, each one of :func:`messages`."""
+
+    batches: tuple[str, ...] = ()
+    metadata: tuple[tuple[str, str], ...] = (("authorization", f"Bearer {KEY}"),)
+    is_compressed: bool = False
+
+
+def messages(sequence: int, event_id: str) -> dict[str, bytes]:
+    def message(*events: event_pb2.Event, **fields: bool) -> bytes:
+        batch = ingest_pb2.IngestRequest(events=events, **fields)
+        return ingest_pb2.IngestStreamRequest(sequence=sequence, batch=batch).SerializeToString()
+
+    event = event_pb2.Event(**EVENT, event_id=event_id)
+    return {
+        "plain": message(event),
+        "large": message(event, *[event_pb2.Event(**EVENT, event_id=f"{event_id}-{n}") for n in range(1_000)]),
+        "old": message(event, history=True),
+        "flawed": message(event, event_pb2.Event()),
+        "empty": message(),
+        "broken": message(event)[:-1],
+        "none": b"",
+        "huge": bytes(2 << 20),
+    }
+
+
+STREAMS = st.builds(
+    Streamed,
+    batches=st.lists(st.sampled_from(["plain"] * 3 + sorted(messages(0, ""))), max_size=8).map(tuple),
+    metadata=st.sampled_from(
+        [
+            *[(("authorization", f"Bearer {KEY}"),)] * 4,
+            (("x-reviva-key", KEY), ("x-reviva-history", "1")),
+            (("authorization", "Bearer wrong"),),
+            (),
+        ]
+    ),
+    is_compressed=st.booleans(),
+)
+
+
+def streamed(server: Server, asked: Streamed, sent: list[bytes]) -> tuple[list[bytes], object, object, dict[str, str]]:
+    with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+        open_stream = channel.stream_stream("/reviva.v1.IngestService/IngestStream")
+        compression = grpc.Compression.Gzip if asked.is_compressed else None
+        stream = open_stream(iter(sent), metadata=asked.metadata, compression=compression, timeout=20)
+        answers = []
+        with contextlib.suppress(grpc.RpcError):
+            answers.extend(stream)
+        return answers, stream.code(), stream.details(), dict(stream.trailing_metadata())
+
+
+def test_they_answer_and_keep_streams_alike(listeners: Listeners) -> None:
+    numbers = itertools.count()
+
+    @given(STREAMS)
+    @example(Streamed(("plain", "large", "plain")))
+    @example(Streamed(("plain", "broken", "plain", "large", "flawed")))
+    @example(Streamed(("plain", "huge", "plain")))
+    @example(Streamed(("plain", "large"), is_compressed=True))
+    @settings(max_examples=100, deadline=None)
+    def answer_alike(asked: Streamed) -> None:
+        kinds = enumerate(asked.batches, start=1)
+        sent = [messages(sequence, f"e{next(numbers)}")[kind] for sequence, kind in kinds]
+        assert streamed(listeners.engine, asked, sent) == streamed(listeners.python, asked, sent)
 
     answer_alike()
     by_engine, by_python = kept(listeners.engine), kept(listeners.python)

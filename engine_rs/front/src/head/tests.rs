@@ -110,17 +110,24 @@ fn pages_of_welcome_origins_may_read_answers() {
 }
 
 #[test]
-fn of_calls_only_the_unary_one_is_read() {
+fn calls_that_bring_events_are_read() {
     let heads = heads();
     let metadata = [
         ("authorization", "Bearer secret"),
         ("x-reviva-history", "true"),
     ];
-    let ours = parts("POST", &format!("http://host{RPC}"), &metadata);
-    let head = heads.read_grpc(&ours, "2001:db8::1").unwrap();
-    assert_eq!(head.key.as_deref(), Some("secret"));
-    assert!(head.history && head.format == Format::Proto);
-    assert_eq!(head.request(0).remote_ip, "2001:db8::1");
-    let stream = parts("POST", &format!("http://host{RPC}Stream"), &metadata);
-    assert_eq!(heads.read_grpc(&stream, "2001:db8::1"), None);
+    for (path, is_stream) in [(UNARY, false), (STREAM, true)] {
+        let parts = parts("POST", &format!("http://host{path}"), &metadata);
+        let head = heads.read_grpc(&parts, "2001:db8::1").unwrap();
+        assert_eq!(head.key.as_deref(), Some("secret"));
+        assert!(head.history && head.format == Format::Proto);
+        let request = head.request(0);
+        assert_eq!(request.remote_ip, "2001:db8::1");
+        assert_eq!(
+            (request.sequenced, head.is_stream()),
+            (is_stream, is_stream)
+        );
+    }
+    let other = parts("POST", "http://host/grpc.health.v1.Health/Check", &metadata);
+    assert_eq!(heads.read_grpc(&other, "2001:db8::1"), None);
 }

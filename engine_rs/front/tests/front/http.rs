@@ -1,85 +1,20 @@
-//! A front with clients before it and, where Python would be, a server that tells what it was handed.
+//! Clients of HTTP, and where Python would be, a server that tells what it was handed.
 
-#![allow(clippy::unwrap_used, reason = "a test")]
-
-use reviva_core::enrich::bots::Bots;
-use reviva_core::enrich::user_agent::UserAgents;
-use reviva_core::intake::{self, Intake, hash_key};
-use reviva_core::journal::{JournalWriter, WriterOptions};
-use reviva_front::{Front, Heads, Inflight, Options, Path, Refusals, Samples, Shared, Waits};
-use std::collections::{HashMap, HashSet};
+use super::gateway::{GRACE, Gateway, WAITS, wait_until};
+use reviva_core::intake::hash_key;
+use reviva_front::{Front, Heads, Options, Refusals, Window};
+use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixListener;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::{Duration, Instant};
-use tempfile::TempDir;
+use std::time::Instant;
 
 const EVENT: &str = r#"{"event_type":"page_view","anonymous_id":"v"}"#;
-const GRACE: Duration = Duration::from_secs(5);
-const WAITS: Waits = Waits {
-    head: Duration::from_secs(1),
-    idle: Duration::from_secs(60),
-};
 
-struct Gateway {
-    directory: TempDir,
-    shared: Shared,
-    front: Front,
-}
-
+/// What an HTTP client does, and what Python would.
 impl Gateway {
-    fn start() -> Self {
-        Self::with(|_| {})
-    }
-
-    fn with(change: impl FnOnce(&mut Options)) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let user_agents = UserAgents::new(None, Bots::new::<&str>(&[]).unwrap()).unwrap();
-        let intake = Intake::new(intake::Options::default(), user_agents, None);
-        intake.set_keys(HashMap::from([(hash_key("key"), "demo".to_owned())]));
-        let shared = Shared {
-            intake: Arc::new(intake),
-            inflight: Arc::new(Inflight::new(1 << 20)),
-            leases: Arc::default(),
-            samples: Arc::new(Samples::new(2)),
-        };
-        let any = || ("127.0.0.1".to_owned(), 0);
-        let path = Path {
-            format: None,
-            event_kind: String::new(),
-        };
-        let mut options = Options {
-            http: any(),
-            grpc: any(),
-            upstream: (directory.path().join("http"), directory.path().join("grpc")),
-            heads: Heads {
-                paths: HashMap::from([("/v1/events".to_owned(), path)]),
-                ..Heads::default()
-            },
-            max_body_bytes: 100_000,
-            max_connections: 10,
-            ack_bounds: vec![10.0],
-            waits: WAITS,
-            refusals: Refusals {
-                unavailable: "{\"error\":\"away\"}".into(),
-                too_many_connections: "{\"error\":\"crowd\"}".into(),
-            },
-        };
-        change(&mut options);
-        let front = Front::new(shared.clone(), options).unwrap();
-        let writer = JournalWriter::open(directory.path(), 0, WriterOptions::default()).unwrap();
-        front.use_journal(Some(writer));
-        front.listen().unwrap();
-        Self {
-            directory,
-            shared,
-            front,
-        }
-    }
-
     fn connect(&self) -> BufReader<TcpStream> {
         let stream = TcpStream::connect(("127.0.0.1", self.front.ports().0)).unwrap();
         stream.set_read_timeout(Some(GRACE)).unwrap();
@@ -149,14 +84,6 @@ fn read_message(stream: &mut impl BufRead) -> Option<String> {
     stream.read_exact(&mut body).unwrap();
     message.push_str(str::from_utf8(&body).unwrap());
     Some(message)
-}
-
-fn wait_until(holds: impl Fn() -> bool) {
-    let began = Instant::now();
-    while !holds() {
-        assert!(began.elapsed() < GRACE);
-        thread::yield_now();
-    }
 }
 
 fn post(body: &str) -> String {
@@ -388,6 +315,7 @@ fn a_taken_address_is_named() {
         max_connections: 1,
         ack_bounds: Vec::new(),
         waits: WAITS,
+        window: Window::default(),
         refusals: Refusals::default(),
     };
     let gateway = Gateway::start();
