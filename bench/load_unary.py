@@ -15,10 +15,12 @@ from bench.load import Burst, Sent, Target
 from reviva._pb.v1 import ingest_pb2
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-_DATA, _HEADERS, _SETTINGS, _PING, _GOAWAY = 0, 1, 4, 6, 7
+_DATA, _HEADERS, _SETTINGS, _PING, _GOAWAY, _WINDOW_UPDATE = 0, 1, 4, 6, 7, 8
 _END_STREAM, _ACK, _END_HEADERS = 1, 1, 4
 _METHOD = b"/reviva.v1.IngestService/Ingest"
 _HEAD_BYTES = 9
+_ANSWERS_BYTES = (1 << 31) - (1 << 16)
+"""By how much a connection's window for answers is widened, once: more than a burst can use up."""
 
 
 def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
@@ -53,7 +55,8 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
         self.transport = cast("asyncio.Transport", transport)
-        self.transport.write(_PREFACE + _frame(_SETTINGS, 0, 0, b""))
+        widened = _frame(_WINDOW_UPDATE, 0, 0, _ANSWERS_BYTES.to_bytes(4))
+        self.transport.write(_PREFACE + _frame(_SETTINGS, 0, 0, b"") + widened)
 
     def send(self, body: bytes) -> None:
         """Calls with an encoded IngestRequest."""
