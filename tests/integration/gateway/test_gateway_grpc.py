@@ -105,6 +105,16 @@ class TestStream:
         assert (second.refusal.sequence, second.refusal.code) == (2, "invalid_protobuf")
         assert second.refusal.retry_after_ms == 0
 
+    def test_a_message_beyond_the_limit_ends_it(self, server: Server) -> None:
+        messages = [batch(1).SerializeToString(), bytes(2 << 20), batch(3).SerializeToString()]
+        with grpc.insecure_channel(f"127.0.0.1:{server.grpc_port}") as channel:
+            stream = channel.stream_stream(f"/{SERVICE}/IngestStream")(iter(messages), metadata=METADATA)
+            answers = []
+            with pytest.raises(grpc.RpcError) as refused:
+                answers.extend(stream)
+        assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert len(answers) <= 2
+
     def test_a_bad_key_ends_it(self, server: Server) -> None:
         with server.rpc() as stub, pytest.raises(grpc.RpcError) as refused:
             list(stub.IngestStream(iter([batch(1)]), metadata=(("authorization", "Bearer nobody"),)))
