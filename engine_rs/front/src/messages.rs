@@ -1,6 +1,7 @@
 //! The messages of a gRPC call whose body is still coming.
 
 use crate::payload::Payload;
+use crate::upstream::STREAM_WINDOW_BYTES;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::HeaderMap;
@@ -79,7 +80,8 @@ fn take(read: &mut BytesMut, most: usize) -> Option<Next> {
     }
     let whole = PREFIX_BYTES + length;
     if read.len() < whole {
-        read.reserve(whole - read.len());
+        // No more than may come at once: a mere announcement is not to take memory.
+        read.reserve((whole - read.len()).min(STREAM_WINDOW_BYTES as usize));
         return None;
     }
     Some(Next::Plain(read.split_to(whole).freeze()))
@@ -128,6 +130,13 @@ mod tests {
             assert_eq!(seen, sent, "chunks of {size}");
             assert!(read.is_empty());
         }
+    }
+
+    #[test]
+    fn a_large_message_that_is_only_announced_takes_little_memory() {
+        let mut read = BytesMut::from(&b"\0\x40\0\0\0"[..]);
+        assert!(take(&mut read, 1 << 30).is_none());
+        assert!(read.capacity() <= 2 * STREAM_WINDOW_BYTES as usize);
     }
 
     #[test]
