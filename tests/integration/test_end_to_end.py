@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -127,6 +128,15 @@ def test_the_gateway_goes_on_while_the_store_hangs(served: Served, key: str, pro
     finally:
         store.resume()
     served.until(lambda: all_stored_once(served, project, 100))
+
+
+def test_the_store_gives_way_to_the_gateway(served: Served):
+    store, gateway = served.process_of("store"), served.process_of("gateway")
+    assert store.nice() > gateway.nice()
+    sessions = [Path(f"/proc/{process.pid}/autogroup") for process in (store, gateway)]
+    if all(session.exists() for session in sessions):
+        lower, higher = (int(session.read_text().rpartition(" ")[2]) for session in sessions)
+        assert lower > higher
 
 
 def test_a_row_that_the_store_never_takes_becomes_a_dead_letter(served: Served, key: str, project: str):

@@ -15,11 +15,10 @@ from xml.sax.saxutils import escape
 
 from reviva.store.embedded.harmless import is_harmless
 from reviva.store.embedded.limits import Limits
+from reviva.store.embedded.priority import MERGES_NICE
 
 HOME_DATABASE = "reviva"
 
-_MERGES_NICE = 10
-"""Merges can wait, but inserts and queries cannot. It takes CAP_SYS_NICE; without, ClickHouse leaves all alike."""
 _GRACE_SECONDS = 1
 """So that ClickHouse itself tells of a query that takes too long, where it can."""
 
@@ -126,7 +125,7 @@ def _server(users: Path, limits: Limits) -> str:
     <users_config>{escape(str(users))}</users_config>
     <max_server_memory_usage>{memory_bytes}</max_server_memory_usage>
     <mark_cache_size>{min(memory_bytes // 16, 1 << 30)}</mark_cache_size>
-    <os_threads_nice_value_merge_mutate>{_MERGES_NICE}</os_threads_nice_value_merge_mutate>
+    <os_threads_nice_value_merge_mutate>{MERGES_NICE}</os_threads_nice_value_merge_mutate>
 </clickhouse>
 """
 

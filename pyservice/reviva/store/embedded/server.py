@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from reviva.store.embedded.app import App
 from reviva.store.embedded.engine import Engine
 from reviva.store.embedded.limits import Limits
+from reviva.store.embedded.priority import give_way
 from reviva.store.embedded.users import Users
 
 _GRACE_SECONDS = 20
@@ -29,6 +30,7 @@ def serve(
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.create_server((host, port), family=family, backlog=1024)
+    give_way()
     engine = Engine(data_dir.resolve(), limits)
     _die_at_once_of_crashes()
     app = App(engine, Users(writer_password, analyst_password), limits)
