@@ -3,13 +3,16 @@
 import select
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import orjson
+
 from bench.traffic import Requests, Wire
 from reviva._engine import Blocks, Intake, JournalReader, JournalWriter, Processor, hash_key
+from reviva._pb.v1 import ingest_pb2
 from reviva.gateway import user_agents
 
 KEY = "rk_bench"
@@ -69,6 +72,20 @@ def decode_only(intake: Intake, requests: Requests, wire: Wire, seconds: float) 
         number += 1
         with run.whole():
             run.events += intake.decode(body, wire, now_ms=_now_ms(), key=KEY).accepted
+    return run
+
+
+def parse_only(requests: Requests, wire: Wire, seconds: float) -> EngineRun:
+    """What the libraries everybody uses, both in C or Rust, take to read the same requests into objects and no more."""
+    parse: Callable[[bytes], object] = orjson.loads if wire == "json" else ingest_pb2.IngestRequest.FromString
+    run = EngineRun()
+    number = 0
+    while run.cpu_s < seconds:
+        body = requests[number]
+        number += 1
+        with run.whole():
+            parse(body)
+        run.events += requests.events
     return run
 
 

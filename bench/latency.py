@@ -161,7 +161,8 @@ class _Sender:
         await asyncio.wait([waiting, acks], timeout=_PATIENCE_S, return_when=asyncio.FIRST_COMPLETED)
         if not waiting.done():
             raise RuntimeError(f"only {self._acks} of {pace.requests} requests were acknowledged")
-        acks.cancel()
+        await stream.end()
+        await acks
         await stream.close()
         return log
 
@@ -174,8 +175,8 @@ class _Sender:
             await stream.send(number, with_probe(self._pace.proto[number], number, "proto"))
 
     async def _read_acks(self, stream: Stream) -> None:
-        while True:
-            self._acked(await stream.ack(self._pace.proto.events + 1))
+        async for number in stream.acks(self._pace.proto.events + 1):
+            self._acked(number)
 
     def _http_acked(self, connection: Connection, body: bytes) -> None:
         answer = orjson.loads(body)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 import grpc.aio
@@ -21,6 +21,7 @@ class Stream:
     def __init__(self, target: Target) -> None:
         self._channel = grpc.aio.insecure_channel(f"127.0.0.1:{target.grpc}", [("grpc.use_local_subchannel_pool", 1)])
         self._call: Any = self._channel.stream_stream(_METHOD)(metadata=(("authorization", f"Bearer {target.key}"),))
+        self._is_ending = False
 
     async def open(self) -> None:
         """Returns once the server has told its window."""
@@ -30,16 +31,23 @@ class Stream:
         """Sends an encoded IngestRequest."""
         await self._call.write(stream_request(sequence, batch))
 
-    async def ack(self, events: int) -> int:
-        """The sequence of the next ack. Raises ``RuntimeError`` where it does not accept all ``events``."""
-        response = ingest_pb2.IngestStreamResponse.FromString(await self._call.read())
-        if response.ack.result.accepted != events:
-            raise RuntimeError(f"a batch of {events} events was not acknowledged: {response}")
-        return response.ack.sequence
+    async def acks(self, events: int) -> AsyncIterator[int]:
+        """The sequences of the acks, until :meth:`end`. Raises ``RuntimeError`` for a refusal of some ``events``."""
+        while (message := await self._call.read()) is not grpc.aio.EOF:
+            response = ingest_pb2.IngestStreamResponse.FromString(message)
+            if response.ack.result.accepted != events:
+                raise RuntimeError(f"a batch of {events} events was not acknowledged: {response}")
+            yield response.ack.sequence
+        if not self._is_ending:
+            raise RuntimeError("the server has ended the stream")
+
+    async def end(self) -> None:
+        """Says that nothing more will be sent."""
+        self._is_ending = True
+        await self._call.done_writing()
 
     async def close(self) -> None:
-        """Ends the stream."""
-        await self._call.done_writing()
+        """Closes the channel."""
         await self._channel.close()
 
 
@@ -64,9 +72,8 @@ async def _fill(stream: Stream, burst: Burst, numbers: Iterator[int], sent: Sent
     sent_at: list[float] = []
 
     async def read_acks() -> None:
-        while True:
-            began = sent_at[await stream.ack(burst.requests.events)]
-            sent.ack_s.append(time.monotonic() - began)
+        async for sequence in stream.acks(burst.requests.events):
+            sent.ack_s.append(time.monotonic() - sent_at[sequence])
             sent.requests += 1
             sent.events += burst.requests.events
             room.release()
@@ -81,7 +88,8 @@ async def _fill(stream: Stream, burst: Burst, numbers: Iterator[int], sent: Sent
         await stream.send(len(sent_at) - 1, burst.requests[number])
     for _ in range(burst.window):
         await _acquire(room, acks)
-    acks.cancel()
+    await stream.end()
+    await acks
 
 
 async def _acquire(room: asyncio.Semaphore, acks: "asyncio.Task[None]") -> None:

@@ -11,6 +11,8 @@ _ROWS = (
     ("engine_json_events_per_core_s", "events/s, JSON to blocks"),
     ("decode_only_events_per_core_s", "events/s, protobuf to records"),
     ("decode_only_json_events_per_core_s", "events/s, JSON to records"),
+    ("parse_only_events_per_core_s", "events/s, protobuf to Python's messages, by protobuf itself"),
+    ("parse_only_json_events_per_core_s", "events/s, JSON to Python's dicts, by orjson"),
     ("Whole way, full load", ""),
     ("e2e_grpc_events_s", "events/s until queryable, gRPC streams"),
     ("e2e_grpc_acknowledged_events_s", "events/s acknowledged"),

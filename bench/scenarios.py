@@ -85,6 +85,9 @@ class Bench:
         self._tell("engine: decode only")
         decode = engine.decode_only(intake, traffic.requests("proto"), "proto", size.engine_s)
         decode_json = engine.decode_only(intake, traffic.requests("json"), "json", size.engine_s)
+        self._tell("protobuf and orjson: parse only")
+        parse = engine.parse_only(traffic.requests("proto"), "proto", size.engine_s)
+        parse_json = engine.parse_only(traffic.requests("json"), "json", size.engine_s)
         self._tell("engine: whole")
         proto = engine.whole_engine(intake, traffic.requests("proto"), "proto", size.batch_events, size.engine_s)
         json = engine.whole_engine(intake, traffic.requests("json"), "json", size.batch_events, size.engine_s)
@@ -93,6 +96,8 @@ class Bench:
             "engine_json_events_per_core_s": json.events_per_core_s,
             "decode_only_events_per_core_s": decode.events_per_core_s,
             "decode_only_json_events_per_core_s": decode_json.events_per_core_s,
+            "parse_only_events_per_core_s": parse.events_per_core_s,
+            "parse_only_json_events_per_core_s": parse_json.events_per_core_s,
             "engine_proto_shares": proto.shares,
             "engine_json_shares": json.shares,
         }

@@ -4,7 +4,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-NICE = 10
+NICE = 5
 """Of the store. What it has not inserted yet lies safely in the journal, but a gateway's clients wait for an answer."""
 MERGES_NICE = 19
 """Merges can wait, but inserts and queries cannot. It takes CAP_SYS_NICE; without, ClickHouse leaves all alike."""
