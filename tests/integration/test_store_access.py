@@ -10,6 +10,7 @@ from conftest import Store
 
 from reviva.store.client import StoreClient
 from reviva.store.embedded import Limits
+from reviva.store.embedded.priority import MERGES_NICE
 
 READONLY, DENIED, CONSTRAINT, SYNTAX, OUTFILE_NOT_ALLOWED = 164, 497, 452, 62, 277
 OUTFILE = Path("/tmp/reviva-outfile")  # noqa: S108 (must not come into being)
@@ -279,7 +280,7 @@ def test_limits_are_enforced(start_store: Callable[..., Store]) -> None:
 
 def test_merges_give_way_to_inserts_and_queries(store_client: StoreClient) -> None:
     sql = "SELECT toInt32(value) FROM system.server_settings WHERE name = 'os_threads_nice_value_merge_mutate'"
-    assert store_client.rows(sql) == [(10,)]
+    assert store_client.rows(sql) == [(MERGES_NICE,)]
 
 
 def test_the_writer_has_no_such_limits(store_client: StoreClient) -> None:
