@@ -7,6 +7,7 @@ underscores: ``REVIVA_LIMITS__MAX_EVENTS``); one TOML file (``--config``, ``REVI
 
 import json
 import os
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 from ipaddress import ip_address
@@ -75,6 +76,11 @@ class Address(str):
             return ip_address(self.host).is_loopback
         except ValueError:
             return self.host == "localhost"
+
+
+def without_credentials(url: str) -> str:
+    """A URL, or ``host:port``, as it may be shown: without user, password and query, which may hold them too."""
+    return re.sub(r"^([\w+.-]+://)?.*@", r"\1", url.partition("?")[0])
 
 
 def _split(value: object) -> object:
@@ -305,7 +311,7 @@ class Settings(BaseSettings):
             if self.cluster:
                 raise ValueError("cluster needs an external ClickHouse: set clickhouse to its http:// URL")
         elif not urlsplit(self.clickhouse).hostname:
-            raise ValueError(f"clickhouse: {self.clickhouse!r} names no host")
+            raise ValueError(f"clickhouse: {without_credentials(self.clickhouse)!r} names no host")
         if self.state and urlsplit(self.state).scheme not in {"redis", "rediss", "unix"}:
             raise ValueError(
                 "state: a redis://, rediss:// or unix:// URL is needed, or nothing for the embedded Valkey"

@@ -1,5 +1,6 @@
 """Commands against servers that are a handful of canned answers."""
 
+import errno
 import json
 import os
 import signal
@@ -167,6 +168,30 @@ def test_plans_are_tried_on_a_file_as_a_gateway_would(reviva):
     assert "needs --event-type" in reviva("plans", "check", "demo", "events.ndjson", "--schema", "booking.json").stderr
 
 
+def test_what_users_named_is_shown_as_it_is(reviva, canned: Canned):
+    name = r"old [/shop] \[/b] :key:"
+    Path("[shop].json").write_text(
+        '{"properties": {"url": {"type": "string", "pattern": "^https://x[.]example[/?#]"}}}'
+    )
+    Path("[shop].ndjson").write_text('{"event_type": "[/type]", "user_id": "u", "properties": {"url": "http://y"}}')
+    schema = ("[shop].json", "--mode", "off")
+    assert "[/type]" in reviva("plans", "set", "demo", "[/type]", *schema).stderr
+    assert "[/type]" in reviva("plans", "list").stdout
+    assert "^https://x[.]example[/?#]" in reviva("plans", "check", "demo", "[shop].ndjson").stdout
+    assert "[/type]" in reviva("plans", "remove", "demo", "[/type]").stderr
+    assert reviva("keys", "create", "demo", "--name", name, "--key", "[/b]12345678").stdout == "[/b]12345678\n"
+    listed = reviva("keys", "list").stdout
+    assert name in listed
+    assert "[/b]12…" in listed
+    assert "([/b]12…)" in reviva("keys", "revoke", "[/b]12345678").stderr
+    result = {"meta": [{"name": "[/b]", "type": "String"}], "data": [[name]], "rows": 1}
+    canned.answers["/"] = (200, {"X-ClickHouse-Format": "JSONCompact"}, json.dumps(result).encode())
+    answered = reviva("query", "SELECT 1", "--clickhouse", canned.address).stdout
+    assert "[/b]" in answered.splitlines()[1]
+    assert name in answered
+    assert reviva("query", "SELECT 1", "--config", "[b].toml").stderr.endswith("file [b].toml\n")
+
+
 def test_doctor_tells_of_a_plan_that_cannot_be_followed(reviva):
     Path("booking.json").write_text("true")
     reviva("plans", "set", "demo", "booking_start", "booking.json", "--mode", "enforce")
@@ -228,6 +253,67 @@ def test_a_wrong_query_is_told_in_clickhouses_words(reviva, canned: Canned):
     assert result.stderr == "error: Code: 60. DB::Exception: Table default.evnts does not exist. (UNKNOWN_TABLE)\n"
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["query", "SELECT 1"],
+        ["query", "SELECT 1", "--json"],
+        ["query", "FORMAT CSV"],
+        ["dead-letters", "list", "--json"],
+    ],
+)
+def test_whoever_no_longer_reads_ends_the_command_quietly(command: list[str], canned: Canned, tmp_path: Path):
+    form = "CSV" if "FORMAT CSV" in command else "JSONCompact"
+    canned.answers["/"] = (200, {"X-ClickHouse-Format": form}, json.dumps(RESULT).encode())
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-m", "reviva", *command, "--clickhouse", canned.address, "--data-dir", tmp_path],
+            env=os.environ | {"PYTHONUNBUFFERED": ""},
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            check=False,
+        )
+    finally:
+        os.close(writer)
+    assert (ended.returncode, ended.stderr) == (1, b"")
+
+
+def test_an_answer_that_breaks_off_is_told(reviva, canned: Canned):
+    canned.answers["/"] = (200, {"Transfer-Encoding": "chunked"}, b"100\r\n1\n")
+    result = reviva("query", "SELECT 1", "-f", "CSV", "--clickhouse", canned.address)
+    assert result.exit_code == 1
+    assert "cannot be reached (IncompleteRead" in result.stderr
+
+
+def test_help_tells_what_is_taken(reviva):
+    assert "http, grpc, or http,grpc" in reviva("simulate", "--help").output
+    for via in ("http", "grpc", "http,grpc"):
+        assert "--via" not in reviva("simulate", "--via", via, "--http", "127.0.0.1:9").stderr
+    assert "readonly=2" in reviva("query", "--help").output
+
+
+def test_passwords_in_urls_are_not_shown(reviva, monkeypatch: pytest.MonkeyPatch):
+    external = "http://ann:hush@127.0.0.1:9"
+    for command in (["store"], ["query", "SELECT 1"], ["doctor"]):
+        told = reviva(*command, "--clickhouse", external).output
+        assert "127.0.0.1:9" in told
+        assert "hush" not in told
+    monkeypatch.setenv("REVIVA_STATE", "redis://:hush@127.0.0.1:9/0")
+    told = reviva("doctor").stdout
+    assert "redis://127.0.0.1:9/0 does not answer" in told
+    assert "hush" not in told
+
+
+def test_the_banner_shows_no_password(reviva, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("reviva.serve.serve", lambda _, on_ready: on_ready())
+    banner = reviva("serve", "--clickhouse", "https://ann:hush@db.example:8443").stderr
+    assert "https://db.example:8443" in banner
+    assert "hush" not in banner
+    assert "http://127.0.0.1:8123/?user=analyst" in reviva("serve").stderr
+
+
 def test_servers_that_are_away_are_told(reviva):
     for command in (["query", "SELECT 1", "--clickhouse"], ["tail", "--key", "k", "--http"]):
         result = reviva(*command, "127.0.0.1:9")
@@ -280,12 +366,72 @@ def test_tail_tells_why_it_is_refused(reviva, canned: Canned):
     assert result.stderr == "error: the gateway refuses: no project has this API key\n"
 
 
+def letters_of(*projects: str) -> bytes:
+    """What ClickHouse answers when it is asked for letters, and for those that are left."""
+    letter = {"id": "1", "format": "json", "payload": "e30=", "code": "row_refused", "letters": 0}
+    return json.dumps({"data": [letter | {"project_id": project} for project in projects]}).encode()
+
+
+@pytest.fixture
+def replay(reviva, canned: Canned, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    """The command, with a gateway that takes everything."""
+    monkeypatch.setattr("reviva.cli.replay._mark", lambda *_: None)
+    canned.answers["/v1/"] = (200, {}, b'{"accepted":1,"rejections":[],"violations":[]}')
+    servers = ("--http", canned.address, "--clickhouse", f"http://{canned.address}")
+    return lambda *arguments, **options: reviva("dead-letters", "replay", *servers, *arguments, **options)
+
+
+def sent_with(canned: Canned) -> list[str]:
+    return [headers["authorization"] for path, headers, _ in canned.asked if path.startswith("/v1/")]
+
+
+def test_letters_are_replayed_with_a_key_of_their_project(reviva, replay, canned: Canned):
+    canned.answers["/"] = (200, {}, letters_of("shop"))
+    key = reviva("keys", "create", "shop").stdout.strip()
+    assert "1 accepted" in replay("--key", key).stderr
+    assert "1 accepted" in replay("--key", "made_elsewhere", "--project", "shop").stderr
+    assert sent_with(canned) == [f"Bearer {key}", "Bearer made_elsewhere"]
+
+
+def test_no_letter_is_replayed_with_a_key_of_another_project(reviva, replay, canned: Canned):
+    canned.answers["/"] = (200, {}, letters_of("shop", "blog"))
+    key = reviva("keys", "create", "shop").stdout.strip()
+    for refused in (replay("--key", key), replay(env={"REVIVA_API_KEY": key}), replay("--key", key, "-p", "blog")):
+        assert refused.exit_code == 1
+        assert refused.stderr == (
+            "error: the key opens project shop, and letters of blog are among those chosen: "
+            "choose with --project shop, or leave the key out, and each project gets one of its own\n"
+        )
+    assert not sent_with(canned)
+
+
+def test_letters_are_not_replayed_with_a_key_of_a_project_that_is_not_known(replay, canned: Canned):
+    canned.answers["/"] = (200, {}, letters_of("shop"))
+    refused = replay("--key", "made_elsewhere")
+    assert refused.exit_code == 1
+    assert "which project this key opens is not known here: name it with --project, or leave the key" in refused.stderr
+    assert not sent_with(canned)
+
+
 def test_doctor_opens_the_geo_database_as_a_gateway_does(reviva, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "notes.txt").write_text("no MMDB file")
     monkeypatch.setenv("REVIVA_GEO_DATABASE", str(tmp_path / "notes.txt"))
     [finding] = [each for each in json.loads(reviva("doctor", "--json").stdout) if each["what"] == "geo database"]
     assert finding["verdict"] == "bad"
     assert "notes.txt" in finding["text"]
+
+
+def test_doctor_goes_on_where_the_disk_is_full(reviva, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def is_full(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("reviva.cli.checks.os.fdatasync", is_full)
+    result = reviva("doctor", "--json", "--data-dir", tmp_path)
+    findings = {finding["what"]: finding for finding in json.loads(result.stdout)}
+    assert findings["disk"]["verdict"] == "bad"
+    assert "No space left on device" in findings["disk"]["text"]
+    assert "journal" in findings
+    assert not list(tmp_path.glob(".doctor-*"))
 
 
 def test_doctor_tells_each_finding_as_it_comes(reviva, monkeypatch: pytest.MonkeyPatch):

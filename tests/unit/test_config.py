@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reviva.config import Address, load
+from reviva.config import Address, load, without_credentials
 from reviva.errors import ConfigError
 
 
@@ -126,3 +126,24 @@ def test_addresses_are_written_as_they_are_read(text: str, loopback: bool):
 def test_servers_on_all_addresses_are_reached_on_loopback():
     addresses = [Address(text) for text in ("0.0.0.0:1", "[::]:1", "10.0.0.1:1")]
     assert [address.client_host for address in addresses] == ["127.0.0.1", "::1", "10.0.0.1"]
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("127.0.0.1:8123", "127.0.0.1:8123"),
+        ("http://db:8123", "http://db:8123"),
+        ("https://ann:hush@db:8443/path", "https://db:8443/path"),
+        ("https://ann@db", "https://db"),
+        ("redis://:hu@sh/#@cache:6379/0", "redis://cache:6379/0"),
+        ("unix://ann@/run/valkey.sock?db=0&password=hush@", "unix:///run/valkey.sock"),
+        ("postgresql+psycopg://ann:hush@[::1]/reviva", "postgresql+psycopg://[::1]/reviva"),
+    ],
+)
+def test_a_url_is_shown_without_its_credentials(url: str, shown: str):
+    assert without_credentials(url) == shown
+
+
+def test_a_url_without_a_host_is_told_without_its_password():
+    with pytest.raises(ConfigError, match="'http://:8123' names no host"):
+        load(clickhouse="http://ann:hush@:8123")

@@ -50,6 +50,15 @@ def test_what_cannot_be_used_is_refused(database: Engine, project: str, key: str
     assert control.list_keys(database) == []
 
 
+@pytest.mark.parametrize("digits", [19, 20, 5000])
+def test_a_key_of_digits_alone_is_revoked_like_any_other(database: Engine, digits: int) -> None:
+    key = "9" * digits
+    control.create_key(database, "demo", key=key)
+    assert control.revoke_key(database, key).revoked_at_ms
+    with pytest.raises(ControlError, match="no good key"):
+        control.revoke_key(database, key)
+
+
 @pytest.mark.parametrize("named_by", ["id", "prefix", "key"])
 def test_a_revoked_key_is_no_longer_live(database: Engine, named_by: str) -> None:
     made, other = control.create_key(database, "demo", key="first_key_here"), control.create_key(database, "demo")

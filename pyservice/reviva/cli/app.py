@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from reviva._engine import EngineError
 from reviva.cli import dead_letters, demo, doctor, imports, keys, migrate, plans, query, roles, simulate, tail, version
-from reviva.cli.console import fail
+from reviva.cli.console import fail, out
 from reviva.errors import RevivaError
 
 _NOBODY_ELSE = 0o077
@@ -28,7 +28,7 @@ class _Group(TyperGroup):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:  # as of `reviva query ... | head`
-            raise
+            out.on_broken_pipe()
         except (RevivaError, EngineError, OSError) as error:
             fail(str(error))
 

@@ -5,6 +5,7 @@ import shutil
 import statistics
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import orjson
 import redis
@@ -13,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from reviva import control
 from reviva._engine import EngineError, Intake, JournalReader
 from reviva.cli.finding import Finding, bad, good, warning
-from reviva.config import Settings
+from reviva.config import Settings, without_credentials
 from reviva.errors import RevivaError
 from reviva.lock import owner
 from reviva.pipeline.checkpoint import Checkpoint, read_checkpoint
@@ -68,14 +69,11 @@ def disk(settings: Settings) -> Iterator[Finding]:
     path = settings.data_dir / f".doctor-{os.getpid()}"
     if not os.access(settings.data_dir, os.W_OK):
         return
-    times = []
-    with path.open("wb", buffering=0) as file:
-        for _ in range(_FSYNC_TRIES):
-            began = time.perf_counter()
-            file.write(bytes(4096))
-            os.fdatasync(file.fileno())
-            times.append((time.perf_counter() - began) * 1000)
-    path.unlink()
+    try:
+        times = _fsync_times_ms(path)
+    except OSError as error:
+        yield bad("disk", f"a write fails ({error.strerror}): put that right, or the journal will refuse events")
+        return
     median = statistics.median(times)
     text = f"an fsync takes {median:.1f} ms (median), {max(times):.1f} ms (worst of {_FSYNC_TRIES})"
     yield good("disk", text) if median < _SLOW_FSYNC_MS else warning("disk", f"{text}: acknowledgements wait for it")
@@ -137,7 +135,8 @@ def state_server(settings: Settings) -> Iterator[Finding]:
         with redis.Redis.from_url(url, socket_timeout=1, socket_connect_timeout=1) as client:
             version = client.info("server").get("redis_version", "?")
     except redis.RedisError as error:
-        yield warning("state server", f"{settings.state or 'the embedded Valkey'} does not answer: {error}")
+        name = without_credentials(settings.state) or "the embedded Valkey"
+        yield warning("state server", f"{name} does not answer: {error}")
     else:
         yield good("state server", f"answers, Redis protocol {version}")
 
@@ -200,7 +199,7 @@ def store(settings: Settings) -> Iterator[Finding]:
         return
     missing = [migration.name for migration in migrations() if migration.name not in applied]
     newer = sorted(applied - {migration.name for migration in migrations()})
-    yield good("ClickHouse", f"{version} at {settings.clickhouse.rpartition('@')[2]}")
+    yield good("ClickHouse", f"{version} at {without_credentials(settings.clickhouse)}")
     if missing:
         yield bad("schema", f"not applied: {', '.join(missing)}; `reviva migrate` does that")
     elif newer:
@@ -256,6 +255,21 @@ CHECKS: tuple[Check, ...] = (
     store,
     journal,
 )
+
+
+def _fsync_times_ms(path: Path) -> list[float]:
+    """Of a few blocks, written to a file that is gone afterwards. Raises ``OSError``."""
+    times = []
+    try:
+        with path.open("wb", buffering=0) as file:
+            for _ in range(_FSYNC_TRIES):
+                began = time.perf_counter()
+                file.write(bytes(4096))
+                os.fdatasync(file.fileno())
+                times.append((time.perf_counter() - began) * 1000)
+    finally:
+        path.unlink(missing_ok=True)
+    return times
 
 
 def _ask_store(settings: Settings) -> tuple[str, set[str]]:

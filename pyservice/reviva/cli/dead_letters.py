@@ -114,12 +114,14 @@ def replay(
 
     One that is refused again stays the letter that it is, and is sent once more only with --again.
     """
-    from reviva.cli.replay import Letter, replay_all
+    from reviva.cli.replay import Letter, check_key, replay_all
 
     settings = config.load(config=config_file, data_dir=data_dir, http=http, clickhouse=clickhouse)
     chosen = {"project": project, "code": code, "since": _seconds(since), "limit": str(limit), "again": str(int(again))}
     letters = [Letter.from_row(row) for row in _select(settings, _PICK, chosen)]
     left = {row["code"]: row["letters"] for row in _select(settings, _COUNT_LEFT, chosen)}
+    if key and letters:
+        check_key(settings, key, project or None, letters)
     refusals: list[str] = []
     with Progress(console=err, disable=json or not letters) as progress:
         task = progress.add_task("Sending again", total=len(letters))
@@ -133,7 +135,7 @@ def replay(
         print_json(dict(counts) | {f"not replayable ({name})": number for name, number in left.items()})
         return
     for refusal in refusals:
-        err.print(refusal, markup=False, highlight=False, soft_wrap=True)
+        err.print(refusal, highlight=False, soft_wrap=True)
     for name, number in left.items():
         err.print(f"{number} not replayable ({name}): {_LEFT[name]}", highlight=False, soft_wrap=True)
     err.print(", ".join(f"{number} {name}" for name, number in counts.items()) or "There is nothing to send again.")

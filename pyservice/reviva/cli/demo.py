@@ -22,7 +22,10 @@ def demo(
     rate: Annotated[int, typer.Option("--rate", min=1, help="Simulated events a second.")] = 300,
     data_dir: Annotated[Path, typer.Option("--data-dir", help="Where the demo keeps its data.")] = Path("var/demo"),
 ) -> None:
-    """Shows a whole reviva at work: simulated visitors, or an access log, until Ctrl-C."""
+    """Shows a whole reviva at work: simulated visitors, or an access log, until Ctrl-C.
+
+    It brings its own ClickHouse, Valkey and keys: servers that the settings name are left alone.
+    """
     from reviva.cli.demonstration import run
 
     if not check:

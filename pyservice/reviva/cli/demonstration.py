@@ -11,6 +11,7 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.table import Table
+from rich.text import Text
 
 from reviva.cli.console import err, out
 from reviva.cli.projects import temporary_key
@@ -53,13 +54,15 @@ def _check(settings: Settings, server: Server, key: str, truth: Path) -> None:
     stored(settings, _PROJECT, sent["events"], _PATIENCE_S)
     differences = verify(settings, _PROJECT, truth)
     for difference in differences:
-        err.print(f"[red]{difference.what}[/]: {len(difference.missing)} missing, {len(difference.surplus)} too many")
+        counts = f": {len(difference.missing)} missing, {len(difference.surplus)} too many"
+        err.print(Text.assemble((difference.what, "red"), counts))
         err.print({"missing": difference.missing[:_SHOWN], "too many": difference.surplus[:_SHOWN]})
     if differences:
         raise DemoError("the store does not say what is true")
     found = facts(settings, _PROJECT)
+    out.print("All is right:", style="green", end=" ")
     out.print(
-        f"[green]All is right:[/] {found.events:,} events, sent out of order, a fifth of them twice, over HTTP and "
+        f"{found.events:,} events, sent out of order, a fifth of them twice, over HTTP and "
         f"gRPC; {found.sessions:,} sessions and {found.rage_clicks:,} rage clicks, as they were simulated."
     )
 
@@ -93,18 +96,19 @@ class _Traffic:
             self._process.terminate()
             self._process.wait()
 
-    def says(self) -> str:
+    def says(self) -> Text:
         """What it is doing; starts the next round where one is over."""
         assert self._process  # noqa: S101 - entered
         code = self._process.poll()
         if code is None:
-            return f"importing {self._log}" if self._log else f"simulating {self._rate} events/s over HTTP and gRPC"
+            rate = f"simulating {self._rate} events/s over HTTP and gRPC"
+            return Text(f"importing {self._log}" if self._log else rate)
         if code:
-            return f"[red]sending failed with code {code}; see the lines above[/]"
+            return Text(f"sending failed with code {code}; see the lines above", "red")
         if self._log:
-            return f"imported {self._log}"
+            return Text(f"imported {self._log}")
         self._start()
-        return "the next visitors are coming"
+        return Text("the next visitors are coming")
 
     def _start(self) -> None:
         if self._log:
@@ -128,26 +132,30 @@ class _Pace:
         return (events - last[1]) / (now - last[0]) if last else 0.0
 
 
-def _summary(found: Facts, pace: float, latency: Latency | None, traffic: str) -> RenderableType:
+def _summary(found: Facts, pace: float, latency: Latency | None, traffic: Text) -> RenderableType:
     table = Table.grid(padding=(0, 3))
-    table.add_row("events", f"[bold]{found.events:,}[/]", f"{pace:,.0f} a second")
-    table.add_row("visitors", f"[bold]{found.visitors:,}[/]", "")
-    table.add_row("sessions", f"[bold]{found.sessions:,}[/]", "")
-    table.add_row("rage clicks", f"[bold]{found.rage_clicks:,}[/]", "")
-    table.add_row("refused", f"[bold]{found.dead_letters:,}[/]", "")
+    for style in ("", "bold", ""):
+        table.add_column(style=style)
+    table.add_row("events", f"{found.events:,}", f"{pace:,.0f} a second")
+    table.add_row("visitors", f"{found.visitors:,}", "")
+    table.add_row("sessions", f"{found.sessions:,}", "")
+    table.add_row("rage clicks", f"{found.rage_clicks:,}", "")
+    table.add_row("refused", f"{found.dead_letters:,}", "")
     times = f"ack {latency.ack_ms:.0f} ms, queryable {latency.queryable_ms:.0f} ms" if latency else "measuring …"
     table.add_row("latency", times, "median of the last minute, sending to finding")
-    return Group(Panel(table, title=traffic, title_align="left"), "[dim]Ctrl-C ends it.[/]")
+    return Group(Panel(table, title=traffic, title_align="left"), Text("Ctrl-C ends it.", "dim"))
 
 
 def _how_to(settings: Settings, key: str) -> RenderableType:
     command = f"reviva query --clickhouse {settings.clickhouse}"
     lines = Table.grid(padding=(0, 2))
-    lines.add_row("[bold]Ask[/]", f'{command} "SELECT event_type, count() FROM events GROUP BY 1"')  # noqa: S608 - text to be read
+    lines.add_column(style="bold")
+    lines.add_column()
+    lines.add_row("Ask", f'{command} "SELECT event_type, count() FROM events GROUP BY 1"')  # noqa: S608 - text to be read
     lines.add_row("", f"curl {settings.clickhouse_url}/ -d 'SELECT * FROM sessions LIMIT 3 FORMAT Vertical'")  # noqa: S608
-    lines.add_row("[bold]Send[/]", f"curl 'http://{settings.http}/v1/events?key={key}' \\")
+    lines.add_row("Send", f"curl 'http://{settings.http}/v1/events?key={key}' \\")
     lines.add_row(
         "", """  -d '{"event_type": "page_view", "anonymous_id": "me", "page": {"url": "https://x.example/"}}'"""
     )
-    lines.add_row("[bold]Look[/]", f"http://{settings.http}/ (live tail, docs, metrics)")
+    lines.add_row("Look", f"http://{settings.http}/ (live tail, docs, metrics)")
     return lines

@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from reviva import config
 from reviva.cli.console import out, print_json
@@ -13,10 +14,13 @@ from reviva.cli.options import ClickHouse, Config, DataDir, Grpc, Http, Json
 from reviva.cli.version import versions
 from reviva.config import Settings
 
-_MARKS = {Verdict.GOOD: "[green]✓[/]", Verdict.WARNING: "[yellow]![/]", Verdict.BAD: "[bold red]✗[/]"}
+_MARKS = {
+    Verdict.GOOD: Text("✓", "green"),
+    Verdict.WARNING: Text("!", "yellow"),
+    Verdict.BAD: Text("✗", "bold red"),
+}
 
 _WHAT_WIDTH = 16
-_NOTHING = "\nNothing is wrong."
 
 
 def mount(app: typer.Typer) -> None:
@@ -42,8 +46,10 @@ def doctor(
     wrong = sum(finding.verdict is Verdict.BAD for finding in findings)
     if json:
         print_json([asdict(finding) for finding in findings])
+    elif wrong:
+        out.print(f"\n{wrong} thing{'s are' if wrong > 1 else ' is'} wrong.", style="bold red")
     else:
-        out.print(f"\n[bold red]{wrong} thing{'s are' if wrong > 1 else ' is'} wrong.[/]" if wrong else _NOTHING)
+        out.print("\nNothing is wrong.")
     if wrong:
         raise typer.Exit(1)
 
@@ -61,5 +67,5 @@ def _print(finding: Finding) -> None:
     table = Table.grid(padding=(0, 1))
     for width in (1, _WHAT_WIDTH, None):
         table.add_column(width=width)
-    table.add_row(_MARKS[finding.verdict], f"[bold]{finding.what}[/]", finding.text.replace("[", r"\["))
+    table.add_row(_MARKS[finding.verdict], Text(finding.what, "bold"), finding.text)
     out.print(table)

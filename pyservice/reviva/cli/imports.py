@@ -12,7 +12,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from reviva import config
 from reviva.cli.console import err, fail, print_json
 from reviva.cli.options import ClickHouse, Config, DataDir, Http, Json, Key
-from reviva.cli.projects import project_of
+from reviva.cli.projects import project_opened
 from reviva.cli.sending import Project, sending_key, url_of
 from reviva.config import Settings
 from reviva.errors import RevivaError, StoreError
@@ -143,7 +143,7 @@ def _report(counts: Counts) -> None:
 
 def _list(what: str, number: int, first: Sequence[Malformed | Rejected], reasons: Sequence[str]) -> None:
     for line, reason in zip(first, reasons, strict=True):
-        err.print(f"line {line.number}: {reason}", markup=False, highlight=False, soft_wrap=True)
+        err.print(f"line {line.number}: {reason}", highlight=False, soft_wrap=True)
     if number > len(first):
         err.print(f"… and {number - len(first):,} more {what} lines")
 
@@ -156,15 +156,10 @@ def _fail_where_incomplete(counts: Counts, damage: str) -> None:
 
 
 def _project(settings: Settings, key: str | None, project: str | None) -> str:
+    """Whose events are looked at, for those that are there already."""
     if not key:
         return project or "demo"
-    known = project or project_of(settings, key)
-    if known is None:
-        raise RevivaError(
-            "which project this key opens is not known here, and so not which events are there already: "
-            "name it with --project, or send all with --no-check"
-        )
-    return known
+    return project_opened(settings, key, project, "send all with --no-check")
 
 
 class _Gateway:
@@ -211,5 +206,5 @@ class _Gateway:
 
 
 def _progress(*, hidden: bool) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     return Progress(*columns, console=err, disable=hidden)

@@ -46,7 +46,7 @@ def create(
     if json:
         print_json({"key": new.key} | asdict(new.record))
         return
-    err.print(f"Key of project [bold]{project}[/], good within a second. It is shown only now:")
+    err.print(f"Key of project {project}, good within a second. It is shown only now:")
     out.print(new.key, highlight=False, soft_wrap=True)
 
 

@@ -35,14 +35,20 @@ def control_database(settings: Settings) -> Iterator["Engine"]:
         raise RevivaError(f"the control database does not answer: {str(error).splitlines()[0]}") from None
 
 
-def project_of(settings: Settings, key: str) -> str | None:
-    """The project that a good key opens, where the control database of these settings knows it."""
+def project_opened(settings: Settings, key: str, named: str | None, otherwise: str) -> str:
+    """The project that a good key opens, by the control database; where that does not know it, the one ``named``.
+
+    Raises :class:`RevivaError` where none is, which offers ``otherwise`` besides naming one.
+    """
     from reviva._engine import hash_key
     from reviva.control import live_keys
 
     with control_database(settings) as database:
         _, keys = live_keys(database)
-    return next((known.project_id for known in keys if known.key_hash == hash_key(key)), None)
+    known = next((known.project_id for known in keys if known.key_hash == hash_key(key)), named)
+    if known is None:
+        raise RevivaError(f"which project this key opens is not known here: name it with --project, or {otherwise}")
+    return known
 
 
 @contextmanager

@@ -2,11 +2,13 @@
 
 import shutil
 import sys
+from http.client import HTTPResponse
 from typing import Annotated, Any
 
 import orjson
 import typer
 from rich.table import Table
+from rich.text import Text
 
 from reviva import config
 from reviva.cli.console import err, out
@@ -34,21 +36,28 @@ def query(
     data_dir: DataDir = None,
     clickhouse: ClickHouse = None,
 ) -> None:
-    """Asks ClickHouse as the read-only user analyst, and shows a table."""
+    """Asks ClickHouse, only to read, and shows a table.
+
+    It asks as the user analyst; a server of yours as the user of its URL, with readonly=2.
+    """
     settings = config.load(config=config_file, data_dir=data_dir, clickhouse=clickhouse)
     text = sys.stdin.read() if sql == "-" else sql
     if json or form:
         with analyst.query(settings, text, form or "JSONEachRow") as answer:
-            shutil.copyfileobj(answer, sys.stdout.buffer)
-            sys.stdout.buffer.flush()
+            _pass_on(answer)
     else:
         _print_table(settings, text)
+
+
+def _pass_on(answer: HTTPResponse) -> None:
+    shutil.copyfileobj(answer, sys.stdout.buffer)
+    sys.stdout.buffer.flush()
 
 
 def _print_table(settings: Settings, sql: str) -> None:
     with analyst.query(settings, sql, "JSONCompact") as answer:
         if answer.headers.get("X-ClickHouse-Format", "JSONCompact") != "JSONCompact":
-            shutil.copyfileobj(answer, sys.stdout.buffer)  # the query has a FORMAT of its own
+            _pass_on(answer)  # the query has a FORMAT of its own
             return
         data = answer.read()
     if data:
@@ -67,11 +76,10 @@ def _table(result: dict[str, Any]) -> Table:
     return table
 
 
-def _text(value: Any) -> str:
+def _text(value: Any) -> str | Text:
     if value is None:
-        return "[dim]NULL[/]"
-    text = value if isinstance(value, str) else orjson.dumps(value).decode()
-    return text.replace("[", r"\[")
+        return Text("NULL", "dim")
+    return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
 def _summary(result: dict[str, Any]) -> str:

@@ -1,7 +1,7 @@
 """Sending dead letters again through a gateway, in the format in which they came."""
 
 import base64
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from http.client import HTTPConnection, HTTPException
@@ -11,13 +11,14 @@ from typing import Any, Self
 import orjson
 
 from reviva._pb.v1.ingest_pb2 import IngestResponse
-from reviva.cli.projects import temporary_key
+from reviva.cli.projects import project_opened, temporary_key
 from reviva.config import Settings
 from reviva.errors import RevivaError
 from reviva.store.client import StoreClient
 from reviva.store.connect import connect_writer
 from reviva.varint import varint
 
+_WITHOUT_KEY = "leave the key out, and each project gets one of its own"
 # Its time is taken as it says, and refused again it does not become a second letter.
 _AS_LETTER = "?history=1&replay=1"
 _TIMEOUT_S = 30.0
@@ -68,8 +69,25 @@ class Outcome:
         return not self.code
 
 
+def check_key(settings: Settings, key: str, named: str | None, letters: Sequence[Letter]) -> None:
+    """Raises where a letter is not of the project that ``key`` opens: it would become that project's event.
+
+    ``named`` is the project of a key that the control database does not know.
+    """
+    opened = project_opened(settings, key, named, _WITHOUT_KEY)
+    others = sorted({letter.project_id for letter in letters} - {opened})
+    if others:
+        raise RevivaError(
+            f"the key opens project {opened}, and letters of {', '.join(others)} are among those chosen: "
+            f"choose with --project {opened}, or {_WITHOUT_KEY}"
+        )
+
+
 def replay_all(settings: Settings, letters: Iterable[Letter], key: str | None) -> Iterator[Outcome]:
-    """Sends each and marks it as replayed. Without a ``key``, one is made for each project and revoked in the end."""
+    """Sends each and marks it as replayed. Without a ``key``, one is made for each project and revoked in the end.
+
+    A ``key`` has to be of the project of all letters; :func:`check_key` makes sure.
+    """
     by_project = groupby(sorted(letters, key=lambda letter: letter.project_id), key=lambda letter: letter.project_id)
     with connect_writer(settings) as store, ExitStack() as stack:
         for project, group in by_project:

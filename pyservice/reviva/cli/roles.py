@@ -11,7 +11,7 @@ from rich.table import Table
 from reviva import config
 from reviva.cli.console import err
 from reviva.cli.options import ClickHouse, Config, DataDir, Grpc, Http
-from reviva.config import Settings
+from reviva.config import Settings, without_credentials
 from reviva.errors import ConfigError
 from reviva.secrets import writer_password
 
@@ -78,7 +78,8 @@ def store(config_file: Config = None, data_dir: DataDir = None, clickhouse: Clic
     """Runs the embedded ClickHouse with its HTTP interface."""
     settings = _start("store", config=config_file, data_dir=data_dir, clickhouse=clickhouse)
     if not settings.clickhouse_is_embedded:
-        raise ConfigError(f"clickhouse is {settings.clickhouse}, an external server: there is no store to run here")
+        shown = without_credentials(settings.clickhouse)
+        raise ConfigError(f"clickhouse is {shown}, an external server: there is no store to run here")
     from reviva.store import embedded
 
     address, password = settings.clickhouse_address, settings.analyst_password
@@ -118,11 +119,13 @@ def _print_banner(settings: Settings) -> None:
         "live tail, docs, metrics": f"http://{settings.http}/",
         "ClickHouse": f"{settings.clickhouse_url}/?user=analyst"
         if settings.clickhouse_is_embedded
-        else settings.clickhouse,
+        else without_credentials(settings.clickhouse),
         "data": str(settings.data_dir.absolute()),
         "a first key": "reviva keys create demo",
     }
     table = Table.grid(padding=(0, 2))
-    for what, where in rows.items():
-        table.add_row(f"[bold]{what}[/]", where)
+    table.add_column(style="bold")
+    table.add_column()
+    for row in rows.items():
+        table.add_row(*row)
     err.print(Panel(table, title="reviva is up", title_align="left", border_style="green", expand=False))

@@ -45,7 +45,7 @@ def simulate(
         datetime | None, typer.Option(help="Where it begins, UTC [dim](default: so that it ends now)[/]")
     ] = None,
     truth: Annotated[Path | None, typer.Option(dir_okay=False, help="Write the true sessions to this file.")] = None,
-    via: Annotated[str, typer.Option(help="Transports: http, grpc, or both.")] = "http",
+    via: Annotated[str, typer.Option(help="Transports: http, grpc, or http,grpc.")] = "http",
     clients: Annotated[
         int | None, typer.Option(min=1, help="Connections [dim](default: one of each transport)[/]")
     ] = None,

@@ -3,7 +3,7 @@
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import Engine, Row, and_, insert, or_, select, update
+from sqlalchemy import Engine, Row, String, and_, cast, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from reviva._engine import hash_key
@@ -97,9 +97,8 @@ def revoke_key(engine: Engine, which: str) -> ApiKey:
 
     Raises :class:`ControlError` where no good key, or more than one, is meant.
     """
-    named = or_(api_keys.c.prefix == which, api_keys.c.key_hash == hash_key(which))
-    if which.isdecimal():
-        named = or_(named, api_keys.c.id == int(which))
+    is_id = cast(api_keys.c.id, String) == which  # as texts: a key's digits may be more than a number holds
+    named = or_(api_keys.c.prefix == which, api_keys.c.key_hash == hash_key(which), is_id)
     with engine.begin() as connection:
         bump_version(connection)
         ids = connection.scalars(select(api_keys.c.id).where(named, api_keys.c.revoked_at_ms.is_(None))).all()

@@ -5,17 +5,20 @@ import socket
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
 from reviva import config
 from reviva.config import Address, Settings
 from reviva.errors import RevivaError
-from reviva.serve import die_with_parent, roles_of, why_not_free
+from reviva.serve import roles_of, why_not_free
+from reviva.serve.orphans import die_with
 
 _PATIENCE_S: Final = 120.0
 _PAUSE_S: Final = 0.05
 _TAIL_BYTES: Final = 4000
+_USUAL_CLICKHOUSE: Final[str] = Settings.model_fields["clickhouse"].default
 
 
 class ServerError(RevivaError):
@@ -23,12 +26,15 @@ class ServerError(RevivaError):
 
 
 def free_settings(data_dir: Path, *, any_port: bool) -> Settings:
-    """Settings for ``data_dir`` on the usual ports; on free ones where those are taken, or with ``any_port``."""
+    """Settings for ``data_dir`` on the usual ports; on free ones where those are taken, or with ``any_port``.
+
+    All servers are embedded, whatever others the operator's settings name: made-up events are not for those.
+    """
     settings = config.load(data_dir=data_dir)
     ports: dict[str, Any] = {
         "http": settings.http,
         "grpc": settings.grpc,
-        "clickhouse": settings.clickhouse,
+        "clickhouse": settings.clickhouse if settings.clickhouse_is_embedded else _USUAL_CLICKHOUSE,
         "processor": settings.processor.http,
     }
     chosen = {
@@ -36,7 +42,7 @@ def free_settings(data_dir: Path, *, any_port: bool) -> Settings:
         for name, address in ports.items()
     }
     processor = settings.processor.model_copy(update={"http": Address(chosen.pop("processor"))})
-    return config.load(data_dir=data_dir, processor=processor, **chosen)
+    return config.load(data_dir=data_dir, processor=processor, cluster="", state="", control_url="", **chosen)
 
 
 def _free_address() -> str:
@@ -73,7 +79,7 @@ class Server:
         return subprocess.Popen(
             [sys.executable, "-m", "reviva", *arguments],
             env=os.environ | self._settings.environment(),
-            preexec_fn=die_with_parent,  # noqa: PLW1509 - a single prctl, before any thread of ours runs in the child
+            preexec_fn=partial(die_with, os.getpid()),  # noqa: PLW1509 - two system calls, for which no other thread is needed
             **streams,
         )
 

@@ -42,6 +42,8 @@ def query(
     try:
         with urlopen(request, timeout=timeout_s) as response:  # noqa: S310 — see above
             yield response
+    except BrokenPipeError:  # who reads the caller's output has gone; ClickHouse's connection never ends like this
+        raise
     except HTTPError as error:
         message = error.read().decode(errors="replace")[:_LONGEST_MESSAGE].strip()
         raise StoreRefusedError(message or f"ClickHouse answered {error.code}") from None
