@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from reviva_client.calls import Calls
 from reviva_client.encoder import encode
-from reviva_client.errors import ClientClosedError, QueueFullError
+from reviva_client.errors import ClientClosedError
 from reviva_client.event import JsonEvent
 from reviva_client.options import Options
 from reviva_client.sender import Sender
@@ -19,6 +19,9 @@ class AsyncClient(Options, Calls[Coroutine[Any, Any, str]]):
 
     An event that ``send`` has taken is delivered at least once, and kept once: its id and its bytes are settled before
     the first try. What could not be delivered is told by ``flush``, ``close`` or ``on_rejected``, never dropped.
+
+    It belongs to that event loop, and has to be closed there before the loop ends: what waits otherwise is only counted
+    in the log. To send from any thread, and to flush when the program ends, is what :class:`Client` can do.
     """
 
     def __post_init__(self) -> None:
@@ -35,17 +38,17 @@ class AsyncClient(Options, Calls[Coroutine[Any, Any, str]]):
         """
         entry = encode(event, self._codec, self.max_event_bytes)
         sender = self._started()
-        if not sender.buffer.put(entry) and not await sender.buffer.put_waiting(entry):
-            self._check_open()
-            sender.raise_refused()
-            raise QueueFullError(f"no room came free within {self.send_timeout_s} s")
+        if not sender.buffer.put(entry):
+            await sender.buffer.put_waiting(entry)
         return entry.event_id
 
     async def flush(self, timeout: float | None = None) -> None:  # noqa: ASYNC109 — of the queue, not of a call
         """Waits until the server has answered for every event sent so far.
 
         Raises :class:`RefusedError`, and ``TimeoutError`` after ``timeout`` seconds; the events stay in the queue then.
+        Raises :class:`ClientClosedError` where the client is closed, also while this waits.
         """
+        self._check_open()
         if self._sender:
             await self._sender.flush(timeout)
 
@@ -78,5 +81,5 @@ class AsyncClient(Options, Calls[Coroutine[Any, Any, str]]):
         return self._sender
 
     def _check_open(self) -> None:
-        if self._is_closed:
+        if self._is_closed or (self._sender and self._sender.has_ended):
             raise ClientClosedError("the client is closed")

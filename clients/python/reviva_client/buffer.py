@@ -5,10 +5,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from reviva_client.codec import Entry
-from reviva_client.errors import Rejection
+from reviva_client.errors import ClientClosedError, QueueFullError, RefusedError, Rejection
 from reviva_client.options import Options
 
 
@@ -30,7 +31,10 @@ class Buffer:
     """
 
     def __init__(self, options: Options, on_work: Callable[[], None]) -> None:
-        """``on_work`` is called, by the thread that puts, when a batch has been opened or is full."""
+        """``on_work`` is called, by the thread that puts, when a batch has been opened or is full.
+
+        It is called under the lock: the event loop that it wakes cannot have ended, for :meth:`close` comes before.
+        """
         self._options = options
         self._on_work = on_work
         self._room = threading.Condition()
@@ -39,7 +43,7 @@ class Buffer:
         self._unsettled: dict[int, Batch] = {}
         self._refused: list[Rejection] = []
         self._refused_bytes = 0
-        self._settlements: list[asyncio.Future[None]] = []
+        self._settlement = asyncio.Event()
         self._is_closed = False
         self.put_events = 0
         self.held_events = 0
@@ -49,28 +53,28 @@ class Buffer:
         """Takes an event; ``False`` where there is no room."""
         with self._room:
             has_room = self._has_room(entry)
-            has_work = has_room and self._add(entry)
-        if has_work:
-            self._on_work()
-        return has_room
+            if has_room and self._add(entry):
+                self._on_work()
+            return has_room
 
-    def put_blocking(self, entry: Entry) -> bool:
-        """Waits for room for ``send_timeout_s``; ``False`` where none came free or refused events have to go first."""
+    def put_blocking(self, entry: Entry) -> None:
+        """Waits for room for ``send_timeout_s``.
+
+        Raises :class:`QueueFullError`, :class:`ClientClosedError`, and :class:`RefusedError` where refused events have
+        to go first.
+        """
         with self._room:
-            self._room.wait_for(
-                lambda: self._has_room(entry) or self._refused or self._is_closed, self._options.send_timeout_s
-            )
-        return self.put(entry)
+            self._room.wait_for(lambda: self._need_not_wait(entry), self._options.send_timeout_s)
+            # Under the same lock, or another thread could take what this one has waited for.
+            self._put_or_raise(entry)
 
-    async def put_waiting(self, entry: Entry) -> bool:
+    async def put_waiting(self, entry: Entry) -> None:
         """The same, for the event loop's own tasks."""
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(self._options.send_timeout_s):
-                while not (is_put := self.put(entry)) and not self._refused and not self._is_closed:
+                while not self._need_not_wait(entry):
                     await self.settlement()
-        except TimeoutError:
-            return self.put(entry)
-        return is_put
+        self._put_or_raise(entry)
 
     def take(self) -> Batch | None:
         """The oldest batch that is full or has lingered long enough."""
@@ -109,16 +113,20 @@ class Buffer:
             self._release(len(refused), freed)
         return refused
 
+    def raise_refused(self) -> None:
+        """Raises :class:`RefusedError` where events were refused and nobody has been told."""
+        refused = self.take_refused()
+        if refused:
+            raise RefusedError(refused)
+
     def is_settled_to(self, number: int) -> bool:
         """Whether the first ``number`` events that were put are settled."""
         with self._room:
             return next(iter(self._unsettled), number) >= number
 
     async def settlement(self) -> None:
-        """Waits until something is settled."""
-        future = asyncio.get_running_loop().create_future()
-        self._settlements.append(future)
-        await future
+        """Waits until something is settled, or the buffer is closed."""
+        await self._settlement.wait()
 
     def close(self) -> None:
         """Takes nothing more; who waits for room is told that there is none."""
@@ -131,6 +139,17 @@ class Buffer:
         """What has not been settled, in the order in which it was put."""
         with self._room:
             return [entry for batch in self._unsettled.values() for entry in batch.entries]
+
+    def _need_not_wait(self, entry: Entry) -> bool:
+        return self._has_room(entry) or bool(self._refused) or self._is_closed
+
+    def _put_or_raise(self, entry: Entry) -> None:
+        if self.put(entry):
+            return
+        if self._is_closed:
+            raise ClientClosedError("the client is closed")
+        self.raise_refused()
+        raise QueueFullError(f"no room came free within {self._options.send_timeout_s} s")
 
     def _has_room(self, entry: Entry) -> bool:
         options = self._options
@@ -173,7 +192,5 @@ class Buffer:
         self._room.notify_all()
 
     def _announce(self) -> None:
-        settlements, self._settlements = self._settlements, []
-        for future in settlements:
-            if not future.done():
-                future.set_result(None)
+        self._settlement.set()
+        self._settlement.clear()

@@ -5,13 +5,15 @@ import logging
 import os
 import threading
 from collections.abc import Mapping
+from functools import cache
+from multiprocessing import util
 from types import TracebackType
 from typing import Any, Self
 
 from reviva_client.background import Background
 from reviva_client.calls import Calls
 from reviva_client.encoder import encode
-from reviva_client.errors import ClientClosedError, ClientError, QueueFullError
+from reviva_client.errors import ClientClosedError, ClientError
 from reviva_client.event import JsonEvent
 from reviva_client.options import Options
 from reviva_client.sender import Sender
@@ -26,8 +28,8 @@ class Client(Options, Calls[str]):
 
     An event that ``send`` has taken is delivered at least once, and kept once: its id and its bytes are settled before
     the first try. What could not be delivered is told by ``flush``, ``close`` or ``on_rejected``, never dropped. A
-    client that is not closed flushes when the program ends. After a fork, the child's copy begins empty: what waits in
-    the parent is sent by the parent.
+    client that is not closed flushes when the program, or a child that multiprocessing has made, ends. After a fork,
+    the child's copy begins empty: what waits in the parent is sent by the parent.
     """
 
     def __post_init__(self) -> None:
@@ -49,17 +51,20 @@ class Client(Options, Calls[str]):
         """
         entry = encode(event, self._codec, self.max_event_bytes)
         sender = self._sender or self._start()
-        if not sender.buffer.put(entry) and not sender.buffer.put_blocking(entry):
+        if not sender.buffer.put(entry):
             self._check_open()
-            sender.raise_refused()
-            raise QueueFullError(f"no room came free within {self.send_timeout_s} s")
+            self._check_thread()
+            sender.buffer.put_blocking(entry)
         return entry.event_id
 
     def flush(self, timeout: float | None = None) -> None:
         """Waits until the server has answered for every event sent so far.
 
         Raises :class:`RefusedError`, and ``TimeoutError`` after ``timeout`` seconds; the events stay in the queue then.
+        Raises :class:`ClientClosedError` where the client is closed, also while this waits.
         """
+        self._check_open()
+        self._check_thread()
         if self._sender and self._background:
             self._background.call(self._sender.flush(timeout))
 
@@ -68,6 +73,7 @@ class Client(Options, Calls[str]):
 
         Raises :class:`UndeliveredError` with what was not acknowledged in time, and :class:`RefusedError`.
         """
+        self._check_thread()
         with self._lock:
             if self._is_closed:
                 return
@@ -98,6 +104,7 @@ class Client(Options, Calls[str]):
                 self._background = Background()
                 self._sender = self._background.call(self._make_sender())
                 _open.add(self)
+                _register_with_multiprocessing()
             return self._sender
 
     async def _make_sender(self) -> Sender:
@@ -106,6 +113,10 @@ class Client(Options, Calls[str]):
     def _check_open(self) -> None:
         if self._is_closed:
             raise ClientClosedError("the client is closed")
+
+    def _check_thread(self) -> None:
+        if self._background and self._background.is_current():
+            raise ClientError("a callback cannot wait for the client that calls it")
 
 
 _open: set[Client] = set()
@@ -120,10 +131,17 @@ def _close_all() -> None:
             logger.error("at the end of the program: %s", error)  # noqa: TRY400 — it is told in words
 
 
+@cache
+def _register_with_multiprocessing() -> None:
+    """Multiprocessing ends a child without atexit, and the child forgets what its parent has registered."""
+    util.Finalize(None, _close_all, exitpriority=10)
+
+
 def _after_fork() -> None:
     for client in _open:
         client._begin_anew()  # noqa: SLF001
     _open.clear()
+    _register_with_multiprocessing.cache_clear()
 
 
 atexit.register(_close_all)

@@ -15,7 +15,7 @@ class Rejection:
     message: str
     """For people."""
     event: dict[str, Any]
-    """The event in native form."""
+    """In native form; of what cannot be read, as a ``JsonEvent`` that is no JSON, its ``event_id`` and its ``data``."""
     path: str = ""
     """Where in the event, as a dotted path."""
     is_kept: bool = False
@@ -48,7 +48,7 @@ class QueueFullError(ClientError):
 
 
 class ClientClosedError(ClientError):
-    """The client has been closed. The event was not taken."""
+    """The client has been closed, or its event loop has ended: it takes no event, and ``flush`` cannot wait for any."""
 
 
 class RefusedError(ClientError):
@@ -66,6 +66,6 @@ class UndeliveredError(ClientError):
     def __init__(self, events: Sequence[dict[str, Any]], rejections: Sequence[Rejection] = ()) -> None:
         super().__init__(f"{len(events)} events were not acknowledged before the client was closed")
         self.events = tuple(events)
-        """In native form, with their ids: sent again, they are not doubled."""
+        """As in :class:`Rejection`, with their ids: sent again, they are not doubled."""
         self.rejections = tuple(rejections)
         """What had been refused before, as in :class:`RefusedError`."""

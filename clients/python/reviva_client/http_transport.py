@@ -49,8 +49,8 @@ class HttpTransport:
             headers["content-encoding"] = "gzip"
         try:
             response = await self._http.post("/v1/events", content=body, headers=headers)
-        except httpx.TransportError as error:
-            raise TryAgainError(f"{self._options.url} cannot be reached: {error or type(error).__name__}") from None
+        except httpx.RequestError as error:
+            raise TryAgainError(f"no answer from {self._options.url}: {error or type(error).__name__}") from None
         return _verdicts(response)
 
     async def close(self) -> None:

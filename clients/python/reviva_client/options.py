@@ -41,7 +41,9 @@ class Options:
     on_rejected: Callable[[Rejection], None] | None = field(default=None, repr=False)
     """Called for each event that the server did not take, on the client's event loop: it must return soon.
 
-    Without it, rejected events are logged, and refused ones raise :class:`RefusedError` from ``flush`` or ``close``.
+    It cannot wait for its own :class:`Client`: there ``flush`` and ``close`` raise :class:`ClientError`, and so does
+    ``send`` where the queue is full. Without a callback, rejected events are logged, and refused ones raise
+    :class:`RefusedError` from ``flush`` or ``close``.
     """
     on_violation: Callable[[Violation], None] | None = field(default=None, repr=False)
     """Called likewise for each event that the server took although it breaks a tracking plan; else that is logged."""

@@ -5,11 +5,12 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from reviva_client.buffer import Batch, Buffer
 from reviva_client.codec import Codec, Entry
-from reviva_client.errors import RefusedError, Rejection, UndeliveredError, Violation
+from reviva_client.errors import ClientClosedError, Rejection, UndeliveredError, Violation
+from reviva_client.event import JsonEvent
 from reviva_client.options import Options
 from reviva_client.stats import Stats
 from reviva_client.transport import (
@@ -37,36 +38,43 @@ class Sender:
         self._taking = asyncio.Lock()
         self._stats = Stats()
         self.buffer = Buffer(options, self._wake)
+        self._has_told_the_rest = False
         self._workers = [self._loop.create_task(self._run()) for _ in range(options.concurrency)]
+        self._workers[0].add_done_callback(self._end)  # they all end together
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing is delivered any more."""
+        return self._workers[0].done()
 
     async def flush(self, timeout_s: float | None) -> None:
-        """Waits until the server has answered for all that has been put. Raises ``TimeoutError``, `RefusedError`."""
+        """Waits until the server has answered for all that has been put.
+
+        Raises ``TimeoutError``, :class:`RefusedError`, and :class:`ClientClosedError` where it has not when all ends.
+        """
         number = self.buffer.put_events
         self.buffer.hurry()
         async with asyncio.timeout(timeout_s):
             while not self.buffer.is_settled_to(number):
+                if self.has_ended:
+                    raise ClientClosedError("the client was closed before all events were acknowledged")
                 await self.buffer.settlement()
-        self.raise_refused()
+        self.buffer.raise_refused()
 
     async def close(self, timeout_s: float) -> None:
         """Flushes and ends. Raises :class:`UndeliveredError`, :class:`RefusedError`."""
         self.buffer.close()
         try:
             await self.flush(timeout_s)
-        except TimeoutError:
-            events = [self._codec.decode(entry.data) for entry in self.buffer.unsettled()]
+        except (TimeoutError, ClientClosedError):
+            self._has_told_the_rest = True
+            events = [self._event(entry) for entry in self.buffer.unsettled()]
             raise UndeliveredError(events, self.buffer.take_refused()) from None
         finally:
             for worker in self._workers:
                 worker.cancel()
             await asyncio.gather(*self._workers, return_exceptions=True)
             await self._transport.close()
-
-    def raise_refused(self) -> None:
-        """Raises :class:`RefusedError` where events were refused and nobody has been told."""
-        refused = self.buffer.take_refused()
-        if refused:
-            raise RefusedError(refused)
 
     def stats(self) -> Stats:
         """Counts until now."""
@@ -77,6 +85,16 @@ class Sender:
 
     def _wake(self) -> None:
         self._loop.call_soon_threadsafe(self._work.set)
+
+    def _end(self, _: asyncio.Task[None]) -> None:
+        self.buffer.close()
+        lost = 0 if self._has_told_the_rest else len(self.buffer.unsettled())
+        if lost:
+            logger.warning(
+                "%d events were not acknowledged before the client's tasks were cancelled: "
+                "it has to be closed before its event loop ends",
+                lost,
+            )
 
     async def _run(self) -> None:
         while True:
@@ -135,7 +153,7 @@ class Sender:
                     entries[verdict.index].event_id,
                     verdict.code,
                     verdict.message,
-                    self._codec.decode(entries[verdict.index].data),
+                    self._event(entries[verdict.index]),
                     path=verdict.path,
                     is_kept=True,
                 )
@@ -155,7 +173,13 @@ class Sender:
                 logger.warning("event %s: %s (%s)", event_id, verdict.message, verdict.code)
 
     def _refuse(self, entries: Sequence[Entry], code: str, message: str) -> list[Rejection]:
-        return [Rejection(entry.event_id, code, message, self._codec.decode(entry.data)) for entry in entries]
+        return [Rejection(entry.event_id, code, message, self._event(entry)) for entry in entries]
+
+    def _event(self, entry: Entry) -> dict[str, Any]:
+        try:
+            return self._codec.decode(entry.data)
+        except Exception:  # noqa: BLE001 — that it cannot be read may be why it was refused, and it must be told
+            return JsonEvent(*entry)._asdict()
 
     def _settle(self, batch: Batch, rejections: list[Rejection]) -> None:
         refused = [rejection for rejection in rejections if not rejection.is_kept]

@@ -17,8 +17,8 @@ class HttpDouble(ServerDouble):
     def __init__(self) -> None:
         super().__init__()
         self.requests: list[dict[str, str]] = []
-        self.retry_after = ""
         self.answer_with: tuple[int, bytes] | None = None
+        self.answer_headers: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
@@ -84,8 +84,8 @@ def _handler(double: HttpDouble) -> type[BaseHTTPRequestHandler]:
             status, data = double.answer_with or (status, json.dumps(answer).encode())
             self.send_response(status)
             self.send_header("content-length", str(len(data)))
-            if double.retry_after:
-                self.send_header("retry-after", double.retry_after)
+            for name, value in double.answer_headers.items():
+                self.send_header(name, value)
             self.end_headers()
             with suppress(ConnectionError):  # the client need not wait
                 self.wfile.write(data)

@@ -37,11 +37,13 @@ class ServerDouble:
         self.max_batch_bytes: int | None = None
         self.gate = threading.Event()
         self.gate.set()
+        self.was_asked = threading.Event()
 
     def schedule(self, faults: Iterable[Fault]) -> None:
         self.faults += faults
 
     def next_fault(self) -> Fault | None:
+        self.was_asked.set()
         self.gate.wait(30)
         with self.lock:
             return self.faults.pop(0) if self.faults else None

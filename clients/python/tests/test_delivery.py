@@ -1,7 +1,10 @@
 """Whatever the server does, every event arrives, with one id and one content; over both protocols."""
 
+import asyncio
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
@@ -12,6 +15,8 @@ from server_double import BUSY_MS, Fault, ServerDouble
 from reviva_client import (
     AsyncClient,
     Client,
+    ClientClosedError,
+    ClientError,
     QueueFullError,
     RefusedError,
     Rejection,
@@ -19,6 +24,7 @@ from reviva_client import (
     UndeliveredError,
     Violation,
 )
+from reviva_client.background import Background
 
 FAST = Retry(first_s=0.002, longest_s=0.02)
 PASSING = [Fault.DROPPED_BEFORE, Fault.DROPPED_AFTER, Fault.BUSY, Fault.AWAY]
@@ -249,7 +255,7 @@ def test_flush_can_be_limited_and_close_tells_what_is_left(server: ServerDouble)
 def test_retries_can_be_limited():
     with Client("http://127.0.0.1:9", "key", retry=Retry(first_s=0.001, give_up_after_s=0.05)) as client:
         client.track("page_view", anonymous_id="ann")
-        with pytest.raises(RefusedError, match=r"given up after \d+ tries: .* cannot be reached"):
+        with pytest.raises(RefusedError, match=r"given up after \d+ tries: no answer from"):
             client.flush()
 
 
@@ -265,3 +271,116 @@ def test_many_threads_share_a_client(server: ServerDouble):
         for thread in threads:
             thread.join()
     assert len(server.events) == client.stats().acknowledged == 400
+
+
+def on_a_thread(call: Callable[[], None]) -> "Future[None]":
+    """Nobody waits for the thread: a call that hangs fails its own test alone."""
+    done: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            done.set_result(call())
+        except ClientError as error:
+            done.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return done
+
+
+def test_a_flush_ends_when_another_thread_closes_the_client_too_early(server: ServerDouble):
+    server.gate.clear()
+    client = client_of(server, linger_s=60)
+    client.track("page_view", anonymous_id="ann")
+    flush = on_a_thread(client.flush)
+    assert server.was_asked.wait(10)
+    with pytest.raises(UndeliveredError):
+        client.close(timeout=0.02)
+    server.gate.set()
+    with pytest.raises(ClientClosedError):
+        flush.result(10)
+
+
+def test_a_flush_ends_well_when_another_thread_closes_the_client_in_time(server: ServerDouble):
+    server.gate.clear()
+    client = client_of(server, linger_s=60)
+    client.track("page_view", anonymous_id="ann")
+    flush = on_a_thread(client.flush)
+    assert server.was_asked.wait(10)
+    server.gate.set()
+    client.close()
+    flush.result(10)
+
+
+def test_who_waits_for_a_loop_that_stops_is_told():
+    background, has_begun = Background(), threading.Event()
+
+    async def wait() -> None:
+        has_begun.set()
+        await asyncio.Event().wait()
+
+    waiting = on_a_thread(lambda: background.call(wait()))
+    assert has_begun.wait(10)
+    background.stop()
+    with pytest.raises(ClientClosedError):
+        waiting.result(10)
+    with pytest.raises(ClientClosedError):
+        background.call(wait())
+
+
+def test_a_client_that_is_closed_cannot_be_flushed(server: ServerDouble):
+    with client_of(server) as client:
+        client.track("page_view", anonymous_id="ann")
+    with pytest.raises(ClientClosedError):
+        client.flush()
+
+
+async def test_nor_can_an_async_client(server: ServerDouble):
+    server.gate.clear()
+    client = AsyncClient(server.url, "key", retry=FAST)
+    await client.track("page_view", anonymous_id="ann")
+    flush = asyncio.create_task(client.flush(timeout=5))
+    assert await asyncio.to_thread(server.was_asked.wait, 10)
+    with pytest.raises(UndeliveredError):
+        await client.close(timeout=0.02)
+    server.gate.set()
+    with pytest.raises(ClientClosedError):
+        await flush
+    with pytest.raises(ClientClosedError):
+        await client.flush(timeout=5)
+
+
+def test_a_callback_may_not_wait_for_its_own_client(server: ServerDouble):
+    told: list[str] = []
+
+    def callback(_: Rejection) -> None:
+        for call in (lambda: client.track("page_view", anonymous_id="ann"), client.flush, client.close):
+            try:
+                call()
+            except ClientError as error:
+                told.append(str(error))
+
+    server.schedule([Fault.REFUSED])
+    client = client_of(server, on_rejected=callback, max_queue_events=1)
+    client.track("page_view", anonymous_id="ann")
+    on_a_thread(client.flush).result(10)
+    client.track("page_view", anonymous_id="ann")
+    client.close()
+    assert len(told) == 3
+    assert all("callback" in text for text in told)
+    assert client.stats().acknowledged == 1
+
+
+def test_a_callback_is_told_that_its_client_is_closed(server: ServerDouble):
+    told: list[ClientError] = []
+
+    def callback(_: Rejection) -> None:
+        try:
+            client.track("page_view", anonymous_id="ann")
+        except ClientError as error:
+            told.append(error)
+
+    server.schedule([Fault.REFUSED])
+    client = client_of(server, on_rejected=callback, linger_s=60)
+    client.track("page_view", anonymous_id="ann")
+    client.close()
+    assert [type(error) for error in told] == [ClientClosedError]

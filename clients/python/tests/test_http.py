@@ -10,10 +10,11 @@ import pytest
 from http_double import HttpDouble
 from server_double import Fault
 
-from reviva_client import Client, RefusedError, Retry
+from reviva_client import Client, JsonEvent, RefusedError, Rejection, Retry, UndeliveredError
 from reviva_client.http_transport import _retry_after_s
 
 FAST = Retry(first_s=0.002, longest_s=0.02)
+NO_JSON = JsonEvent("line 7", b'{"event_type":"page_view","page":{"title":"\\ud800"}}')
 
 
 def client_of(server: HttpDouble, **options: Any) -> Client:
@@ -60,7 +61,19 @@ def test_these_are_tried_again(http: HttpDouble, status: int):
     client.close()
 
 
-@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 413, 415, 501])
+@pytest.mark.parametrize("status", [200, 502])
+def test_a_body_that_is_not_in_its_encoding_is_no_answer(http: HttpDouble, status: int):
+    http.answer_with, http.answer_headers = (status, b"<html>bad gateway</html>"), {"content-encoding": "gzip"}
+    client = client_of(http)
+    client.track("page_view", anonymous_id="ann")
+    with pytest.raises(TimeoutError):
+        client.flush(timeout=0.1)
+    http.answer_with, http.answer_headers = None, {}
+    client.close()
+    assert client.stats().acknowledged == 1
+
+
+@pytest.mark.parametrize("status", [301, 400, 401, 403, 404, 413, 415, 501, 505])
 def test_these_are_not(http: HttpDouble, status: int):
     http.answer_with = (status, b"")
     with client_of(http) as client:
@@ -71,7 +84,7 @@ def test_these_are_not(http: HttpDouble, status: int):
 
 
 def test_the_retry_after_header_counts_where_the_body_says_nothing(http: HttpDouble):
-    http.answer_with, http.retry_after = (503, b""), "1"
+    http.answer_with, http.answer_headers = (503, b""), {"retry-after": "1"}
     client = client_of(http)
     client.track("page_view", anonymous_id="ann")
     with pytest.raises(TimeoutError):
@@ -97,3 +110,25 @@ def test_a_retry_repeats_the_bytes_of_the_events(http: HttpDouble):
         client.track("page_view", anonymous_id="ann", properties={"text": "ä"})
     first, second, third = (json.dumps(batch) for batch in http.batches)
     assert first == second == third
+
+
+@pytest.mark.parametrize("fault", [Fault.REFUSED, Fault.UNAUTHENTICATED, Fault.REJECTS_FIRST])
+def test_an_event_that_is_no_json_is_told_with_its_bytes(http: HttpDouble, fault: Fault):
+    told: list[Rejection] = []
+    http.schedule([fault])
+    client = client_of(http, on_rejected=told.append)
+    client.send(NO_JSON)
+    client.flush(timeout=5)
+    client.close()
+    assert [rejection.event for rejection in told] == [NO_JSON._asdict()]
+    assert told[0].is_kept == (fault is Fault.REJECTS_FIRST)
+
+
+def test_an_event_that_is_no_json_is_told_when_it_is_left_over(http: HttpDouble):
+    http.gate.clear()
+    client = client_of(http)
+    client.send(NO_JSON)
+    with pytest.raises(UndeliveredError) as raised:
+        client.close(timeout=0.02)
+    http.gate.set()
+    assert raised.value.events == (NO_JSON._asdict(),)
