@@ -30,9 +30,11 @@ def test_a_block_is_inserted_once_per_token(numbers: StoreClient) -> None:
     assert numbers.rows("SELECT count(), sum(n), uniqExact(s) FROM numbers_in") == [(2000, 999_000, 1000)]
 
 
-def test_a_large_block_is_one_part(numbers: StoreClient) -> None:
-    numbers.insert_block("numbers_in", native_numbers(numbers, 1_500_000), "large")
-    assert numbers.rows("SELECT count() FROM numbers_in") == [(1_500_000,)]
+def test_an_insert_of_many_blocks_is_one_part(numbers: StoreClient) -> None:
+    for _ in range(2):
+        numbers.insert_block("numbers_in", native_numbers(numbers, 1_500_000), "large")
+    parts = "SELECT rows, level FROM system.parts WHERE active AND table = 'numbers_in'"
+    assert numbers.rows(parts) == [(1_500_000, 0)]
 
 
 def test_wrong_types_are_refused_for_good(numbers: StoreClient) -> None:

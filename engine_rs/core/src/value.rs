@@ -13,6 +13,11 @@
 
 use crate::varint;
 
+/// As columns, objects have a *cell*, a byte or more, for each path that any of them has. So objects with nothing in common could
+/// grow without end: an event has at most so many cells inside its arrays for each byte of a section, and so has a block.
+/// Objects of one kind need a fraction of one, since a key that all have takes more than a byte in each.
+pub const MOST_CELLS_PER_BYTE: usize = 16;
+
 const FALSE: u8 = 0;
 const TRUE: u8 = 1;
 const INT: u8 = 2;

@@ -67,8 +67,9 @@ _INSERT_SETTINGS: dict[str, Any] = {
     "throw_on_max_partitions_per_insert_block": 0,
     "distributed_foreground_insert": 1,
     "parallel_view_processing": 1,  # an insert mostly waits for fsyncs: of all views at the same time
+    # All blocks of an insert become one part: events with few keys in common come in many.
     "max_insert_block_size": 1 << 24,
-    "min_insert_block_size_rows": 0,
+    "min_insert_block_size_rows": 1 << 24,
     "min_insert_block_size_bytes": 0,
 }
 

@@ -5,6 +5,7 @@ use super::{
     JsonColumn, LowCardinality, Millis, Nullables, Numbers, TextArrays, Texts, Uuid, table,
 };
 use crate::event::{Event, TEXTS, Text};
+use crate::value::MOST_CELLS_PER_BYTE;
 
 /// What the processor found out about an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,6 +30,8 @@ pub struct Assigned {
 pub struct EventsBlock {
     texts: [TextColumn; TEXTS],
     facts: Facts,
+    /// How many cells of JSON there may be: a row without objects takes one for each path, too.
+    most_cells: usize,
     /// Blocks that are finished, and how many rows they have.
     sealed: Vec<u8>,
     sealed_rows: usize,
@@ -115,6 +118,7 @@ impl Default for EventsBlock {
         Self {
             texts: Text::ALL.map(TextColumn::of),
             facts: Facts::default(),
+            most_cells: 0,
             sealed: Vec::new(),
             sealed_rows: 0,
         }
@@ -124,9 +128,12 @@ impl Default for EventsBlock {
 impl EventsBlock {
     /// Appends an event.
     pub fn push(&mut self, event: &Event<'_>, assigned: &Assigned) {
-        if self.facts.paths() > MOST_PATHS {
+        let bytes = event.properties.len() + event.traits.len() + event.context.len();
+        let most_cells = self.most_cells + MOST_PATHS + MOST_CELLS_PER_BYTE * bytes;
+        if self.facts.rows() > 0 && !self.facts.has_room_for(event, most_cells) {
             self.seal();
         }
+        self.most_cells += MOST_PATHS + MOST_CELLS_PER_BYTE * bytes;
         let row = self.facts.rows();
         for (number, text) in event.texts.present() {
             self.texts[number].put(row, text);
@@ -158,12 +165,26 @@ impl EventsBlock {
         columns.extend(self.facts.columns());
         append_block(rows, &mut columns, &mut self.sealed);
         self.sealed_rows += rows;
+        self.most_cells = 0;
     }
 }
 
 impl Facts {
-    fn paths(&self) -> usize {
-        self.properties.paths() + self.traits.paths() + self.context.paths()
+    fn has_room_for(&self, event: &Event<'_>, most_cells: usize) -> bool {
+        let Self {
+            rows,
+            properties,
+            traits,
+            context,
+            ..
+        } = self;
+        let paths = properties.paths() + traits.paths() + context.paths();
+        let cells = properties.cells(*rows) + traits.cells(*rows) + context.cells(*rows);
+        let room = most_cells.saturating_sub(cells);
+        let growth = properties.growth(*rows, event.properties, room)
+            + traits.growth(*rows, event.traits, room)
+            + context.growth(*rows, event.context, room);
+        paths <= MOST_PATHS && growth <= room
     }
 }
 
@@ -231,6 +252,48 @@ mod tests {
         events.push(&event, &Assigned::default());
         events.push(&event, &Assigned::default());
         assert_eq!(events.finish(), first, "the same rows make the same bytes");
+    }
+
+    /// A row of objects in a list, each with a key of its own.
+    fn strangers(row: usize, objects: usize) -> Vec<u8> {
+        let mut properties = Vec::new();
+        value::put_path(&mut properties, b"list");
+        let list = value::begin_array(&mut properties);
+        for number in 0..objects {
+            let object = value::begin_object(&mut properties);
+            value::put_path(&mut properties, format!("{row}/{number}").as_bytes());
+            value::put_bool(&mut properties, true);
+            value::end_object(&mut properties, object);
+        }
+        value::end_array(&mut properties, list, objects as u32);
+        properties
+    }
+
+    #[test]
+    fn a_block_does_not_outgrow_its_events() {
+        let mut wide = Vec::new();
+        for path in 0..4_000 {
+            value::put_path(&mut wide, format!("{path}").as_bytes());
+            value::put_bool(&mut wide, true);
+        }
+        let mut events = EventsBlock::default();
+        let mut bytes = 0;
+        for row in 0..4_000 {
+            let properties = match row {
+                3_000 => wide.clone(),
+                _ if row % 100 == 0 => strangers(row, 150),
+                _ => Vec::new(),
+            };
+            let event = Event {
+                properties: &properties,
+                ..Event::default()
+            };
+            events.push(&event, &Assigned::default());
+            bytes += properties.len();
+        }
+        let block = events.finish();
+        let most = (MOST_CELLS_PER_BYTE + 4) * bytes + 4_000 * MOST_PATHS;
+        assert!(block.len() < most, "{} bytes of {bytes}", block.len());
     }
 
     #[test]

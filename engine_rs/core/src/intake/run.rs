@@ -136,6 +136,7 @@ impl<'r> Run<'r> {
         let settled = self
             .check_size(found.original)
             .and(found.read)
+            .and_then(|()| sections.check_cells())
             .and_then(|()| self.settle(draft, sections, found.original, arena, memory, taken));
         match settled {
             Ok(()) => taken.accepted += 1,

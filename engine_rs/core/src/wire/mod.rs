@@ -10,6 +10,7 @@
 //! | [`tree`] | an event's open-ended parts just as they were sent, read once more for tracking plans |
 
 pub mod batch;
+pub mod cells;
 pub mod draft;
 pub mod envelope;
 pub mod fields;

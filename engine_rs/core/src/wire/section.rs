@@ -1,8 +1,9 @@
 //! Writes properties, traits and context as flattened object sections (see [`crate::value`]).
 
-use crate::value;
+use crate::value::{self, MOST_CELLS_PER_BYTE};
 use crate::varint;
 use crate::verdict::{Code, Flaw};
+use crate::wire::cells::{FEW_OBJECTS, cells_inside_arrays};
 use crate::wire::draft::Limits;
 use crate::wire::json::{JsonError, Kind, Number, Parser};
 use bumpalo::Bump;
@@ -61,6 +62,20 @@ impl Sections {
         self.consent_denied.clear();
     }
 
+    /// # Errors
+    /// As [`Section::check_cells`].
+    pub fn check_cells(&self) -> Result<(), Box<Flaw>> {
+        let named = [
+            ("properties", &self.properties),
+            ("traits", &self.traits),
+            ("context", &self.context),
+        ];
+        let check = |(name, section): (&str, &Section)| {
+            section.check_cells().map_err(|flaw| flaw.below(name))
+        };
+        named.into_iter().try_for_each(check)
+    }
+
     /// Memory that it holds.
     pub fn allocated_bytes(&self) -> usize {
         let sections = [&self.properties, &self.traits, &self.context];
@@ -79,6 +94,8 @@ pub struct Section {
     /// Where in `path` the innermost object inside an array begins.
     base: usize,
     depth: usize,
+    /// How many objects inside arrays there are.
+    elements: usize,
 }
 
 /// Where [`Section`] goes back to behind an inner object or list.
@@ -126,6 +143,7 @@ impl Section {
     pub fn enter_element(&mut self, limits: Limits) -> Result<Mark, Box<Flaw>> {
         let mark = self.enter(b"", limits)?;
         self.base = self.path.len();
+        self.elements += 1;
         Ok(mark)
     }
 
@@ -142,6 +160,7 @@ impl Section {
         self.path.clear();
         self.base = 0;
         self.depth = 0;
+        self.elements = 0;
     }
 
     /// The flattened form repeats paths and so may outgrow the text: that is bounded too.
@@ -161,6 +180,27 @@ impl Section {
             ));
         }
         Ok(())
+    }
+
+    /// Objects in arrays become columns of all the keys that any of them has: what they take then is bounded as well.
+    ///
+    /// # Errors
+    /// `event_too_large`.
+    #[inline]
+    pub fn check_cells(&self) -> Result<(), Box<Flaw>> {
+        if self.elements < FEW_OBJECTS
+            || cells_inside_arrays(&self.out) <= MOST_CELLS_PER_BYTE * self.out.len()
+        {
+            return Ok(());
+        }
+        Err(Flaw::new(
+            Code::EventTooLarge,
+            b"",
+            format!(
+                "the {} objects in its lists have too few keys in common: make the keys values of one key",
+                self.elements
+            ),
+        ))
     }
 
     /// Where it is, cut to what people read.

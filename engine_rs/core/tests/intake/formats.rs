@@ -5,6 +5,7 @@ use crate::support::{NOW, events, intake, request, take};
 use prost::Message;
 use reviva_core::event::Text;
 use reviva_core::intake::{Options, Request};
+use reviva_core::verdict::Code;
 use reviva_core::wire::Format;
 
 fn text(text: &str) -> proto::Value {
@@ -118,4 +119,52 @@ fn an_id_is_made_of_content_and_of_the_moment_where_that_has_no_time() {
     let timeless = r#"{"event_type": "x", "user_id": "u"}"#;
     assert_eq!(id(timeless, NOW), id(timeless, NOW));
     assert_ne!(id(timeless, NOW), id(timeless, NOW + 1));
+}
+
+#[test]
+fn a_list_of_objects_with_nothing_in_common_is_refused_before_it_becomes_as_many_columns() {
+    let wires = |objects: Vec<(String, bool)>| {
+        let elements = objects
+            .iter()
+            .map(|(key, _)| format!(r#"{{"{key}": true}}"#));
+        let list = elements.collect::<Vec<_>>().join(",");
+        let json =
+            format!(r#"{{"event_type": "x", "user_id": "u", "properties": {{"list": [{list}]}}}}"#);
+        let of_bool = |yes| proto::Value {
+            kind: Some(Kind::Bool(yes)),
+        };
+        let of_object = |(key, yes)| proto::Value {
+            kind: Some(Kind::Map(proto::MapValue {
+                fields: [(key, of_bool(yes))].into(),
+            })),
+        };
+        let values = objects.into_iter().map(of_object).collect();
+        let list = proto::Value {
+            kind: Some(Kind::List(proto::ListValue { values })),
+        };
+        let event = proto::Event {
+            event_type: "x".into(),
+            user_id: "u".into(),
+            properties: [("list".into(), list)].into(),
+            ..Default::default()
+        };
+        let request = proto::IngestRequest {
+            events: vec![event],
+            ..Default::default()
+        };
+        [
+            take(Format::Json, json).unwrap(),
+            take(Format::Proto, request.encode_to_vec()).unwrap(),
+        ]
+    };
+    for taken in wires((0..1_000).map(|_| ("same".to_owned(), true)).collect()) {
+        assert_eq!(taken.accepted, 1);
+    }
+    for taken in wires((0..1_000).map(|key| (format!("{key}"), true)).collect()) {
+        let flaw = &taken.rejections[0].flaw;
+        assert_eq!(
+            (flaw.code, &*flaw.path),
+            (Code::EventTooLarge, "properties")
+        );
+    }
 }

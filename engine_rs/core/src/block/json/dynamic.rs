@@ -1,7 +1,7 @@
 //! The values of one path: a type number for each row, and for each type the values of the rows that have it.
 
 use super::kind::{Base, Kind, Limits};
-use super::{FLATTENED, Json};
+use super::{FLATTENED, Inner, Json};
 use crate::value::Value;
 use crate::varint;
 
@@ -30,12 +30,12 @@ impl Dynamic {
 
     /// Sets the value of `row`, unless it has one.
     #[inline]
-    pub fn put(&mut self, row: usize, value: Value<'_>) {
+    pub fn put(&mut self, row: usize, value: Value<'_>, inner: &mut Inner) {
         if matches!(value, Value::Null) || self.numbers.len() > row {
             return;
         }
         let number = self.type_number(Kind::of(&value));
-        self.types[number].put(&value);
+        self.types[number].put(&value, inner);
         self.numbers.resize(row, ABSENT);
         self.numbers.push(number as u8);
     }
@@ -55,6 +55,16 @@ impl Dynamic {
         }
         self.types.push(Typed::new(kind, self.limits.inner()));
         self.types.len() - 1
+    }
+
+    /// What a value adds inside arrays, as [`Json::growth`] counts.
+    pub fn growth(&self, value: &Value<'_>) -> usize {
+        let kind = match value {
+            Value::Array(_) | Value::Object(_) => Kind::of(value),
+            _ => return 0,
+        };
+        let typed = self.types.iter().find(|typed| typed.kind == kind);
+        typed.map_or(0, |typed| typed.growth(0, value))
     }
 
     pub fn write_head(&self, out: &mut Vec<u8>) {
@@ -115,22 +125,22 @@ impl Typed {
     }
 
     #[inline]
-    fn put(&mut self, value: &Value<'_>) {
+    fn put(&mut self, value: &Value<'_>, inner: &mut Inner) {
         if self.kind.arrays == 0 {
-            self.put_bottom(value);
+            self.put_bottom(value, inner);
         } else {
-            self.put_array(0, value);
+            self.put_array(0, value, inner);
         }
     }
 
     /// Appends an array at this depth.
-    fn put_array(&mut self, depth: usize, value: &Value<'_>) {
+    fn put_array(&mut self, depth: usize, value: &Value<'_>, inner: &mut Inner) {
         if let Value::Array(elements) = value {
             for element in *elements {
                 if depth + 1 < self.ends.len() {
-                    self.put_array(depth + 1, &element);
+                    self.put_array(depth + 1, &element, inner);
                 } else {
-                    self.put_bottom(&element);
+                    self.put_bottom(&element, inner);
                 }
             }
         }
@@ -139,7 +149,7 @@ impl Typed {
     }
 
     #[inline]
-    fn put_bottom(&mut self, value: &Value<'_>) {
+    fn put_bottom(&mut self, value: &Value<'_>, inner: &mut Inner) {
         if self.kind.is_nullable() {
             self.nulls.push(u8::from(*value == Value::Null));
         }
@@ -147,12 +157,23 @@ impl Typed {
             Bottom::Plain(out) => put_plain(out, self.kind.base, value),
             Bottom::Json(json) => {
                 if let Value::Object(entries) = value {
-                    json.put(self.count, *entries);
+                    json.put_inner(self.count, *entries, inner);
                 }
             }
-            Bottom::Dynamic(dynamic) => dynamic.put(self.count, *value),
+            Bottom::Dynamic(dynamic) => dynamic.put(self.count, *value, inner),
         }
         self.count += 1;
+    }
+
+    fn growth(&self, depth: u32, value: &Value<'_>) -> usize {
+        match (value, &self.bottom) {
+            (Value::Array(elements), _) if depth < self.kind.arrays => elements
+                .map(|element| self.growth(depth + 1, &element))
+                .sum(),
+            (Value::Object(entries), Bottom::Json(json)) => json.growth(self.count, *entries),
+            (value, Bottom::Dynamic(dynamic)) => dynamic.growth(value),
+            _ => 0,
+        }
     }
 
     fn write_head(&self, out: &mut Vec<u8>) {

@@ -26,19 +26,55 @@ const FLATTENED: u64 = 3;
 
 /// A column `JSON(max_dynamic_paths = PATHS)`; a value is an object section (see [`crate::value`]).
 #[derive(Debug)]
-pub struct JsonColumn<const PATHS: u32>(Json);
+pub struct JsonColumn<const PATHS: u32> {
+    object: Json,
+    inner: Inner,
+}
+
+/// The objects inside arrays, and what they have.
+#[derive(Debug, Default)]
+struct Inner {
+    objects: usize,
+    /// Of all of these objects' columns.
+    paths: usize,
+    cells: usize,
+}
+
+/// Bytes of an object section: an empty path's length and a tag.
+const SMALLEST_ENTRY: usize = 2;
 
 impl<const PATHS: u32> JsonColumn<PATHS> {
     /// How many paths the rows have between them.
     #[must_use]
     pub fn paths(&self) -> usize {
-        self.0.paths.len()
+        self.object.paths.len()
+    }
+
+    /// How many cells `rows` rows have.
+    #[must_use]
+    pub fn cells(&self, rows: usize) -> usize {
+        rows * self.paths() + self.inner.cells
+    }
+
+    /// How many cells another row may add to `rows`: exactly, beside those that its own objects share, where a guess is above
+    /// `enough`.
+    #[must_use]
+    pub fn growth(&self, rows: usize, section: &[u8], enough: usize) -> usize {
+        let entries = section.len() / SMALLEST_ENTRY;
+        let guess = (rows + self.inner.objects + entries) * (entries + self.inner.paths);
+        if guess <= enough {
+            return guess;
+        }
+        self.object.growth(rows, Entries::new(section))
     }
 }
 
 impl<const PATHS: u32> Default for JsonColumn<PATHS> {
     fn default() -> Self {
-        Self(Json::new(Limits::of_paths(PATHS)))
+        Self {
+            object: Json::new(Limits::of_paths(PATHS)),
+            inner: Inner::default(),
+        }
     }
 }
 
@@ -48,7 +84,7 @@ impl<const PATHS: u32> Put for JsonColumn<PATHS> {
     #[inline]
     fn put(&mut self, row: usize, section: &[u8]) {
         if !section.is_empty() {
-            self.0.put(row, Entries::new(section));
+            self.object.put(row, Entries::new(section), &mut self.inner);
         }
     }
 }
@@ -59,12 +95,12 @@ impl<const PATHS: u32> Column for JsonColumn<PATHS> {
     }
 
     fn is_default(&self) -> bool {
-        self.0.paths.is_empty()
+        self.object.paths.is_empty()
     }
 
     fn write(&mut self, rows: usize, out: &mut Vec<u8>) {
-        self.0.write_head(out);
-        self.0.write_data(rows, out);
+        self.object.write_head(out);
+        self.object.write_data(rows, out);
         *self = Self::default();
     }
 }
@@ -98,7 +134,7 @@ impl Json {
     }
 
     /// Where a row has a path twice, the first value counts.
-    fn put(&mut self, row: usize, entries: Entries<'_>) {
+    fn put(&mut self, row: usize, entries: Entries<'_>, inner: &mut Inner) {
         let mut guess = self.first;
         let mut before = None;
         for (name, value) in entries {
@@ -107,10 +143,29 @@ impl Json {
                 _ => self.find(name, before),
             };
             let path = &mut self.paths[number as usize];
-            path.values.put(row, value);
+            path.values.put(row, value, inner);
             guess = path.next;
             before = Some(number);
         }
+    }
+
+    /// Of an object inside an array.
+    fn put_inner(&mut self, row: usize, entries: Entries<'_>, inner: &mut Inner) {
+        let known = self.paths.len();
+        self.put(row, entries, inner);
+        let new = self.paths.len() - known;
+        inner.objects += 1;
+        inner.paths += new;
+        inner.cells += known + new * (row + 1);
+    }
+
+    /// How many cells another object would add to those of `rows`.
+    fn growth(&self, rows: usize, entries: Entries<'_>) -> usize {
+        let of_entry = |(name, value)| match self.numbers.get(name) {
+            Some(&number) => self.paths[number as usize].values.growth(&value),
+            None => rows + 1,
+        };
+        self.paths.len() + entries.map(of_entry).sum::<usize>()
     }
 
     /// The number of a path that was not where it was expected: behind `before`.
@@ -178,7 +233,7 @@ mod tests {
             .iter()
             .enumerate()
         {
-            json.put(row, Entries::new(&section(paths)));
+            json.put(row, Entries::new(&section(paths)), &mut Inner::default());
         }
         let names: Vec<&[u8]> = json.paths.iter().map(|path| &*path.name).collect();
         assert_eq!(names, [b"a", b"b", b"c"]);
