@@ -124,6 +124,67 @@ READS_OUTSIDE = [
     "DESCRIBE TABLE `\\x70ython`(params)",
 ]
 
+MAP_FILE = "arrayMap(file, ['/etc/passwd'])"
+
+NAMES_THE_FUNCTION = [
+    *(f"SELECT {MAP_FILE} FORMAT {name}" for name in ("JSON", "JSONCompactEachRow", "CSV", "Native", "XML", "Null")),
+    f"SELECT {MAP_FILE} FORMAT CSV SETTINGS log_comment = 'x'",
+    f"SELECT {MAP_FILE} SETTINGS log_comment = 'x' FORMAT CSV",
+    f"SELECT * FROM view(SELECT {MAP_FILE})",
+    f"SELECT * FROM view(SELECT {MAP_FILE}) FORMAT CSV",
+    f"SELECT * FROM viewIfPermitted(SELECT {MAP_FILE} AS a ELSE null('a Array(String)'))",
+    f"SELECT * FROM numbers(1) AS n JOIN view(SELECT {MAP_FILE} AS a) AS v ON 1 = 1",
+    f"SELECT * FROM loop(view(SELECT {MAP_FILE})) LIMIT 1",
+    f"SELECT * FROM viewExplain('EXPLAIN', '', (SELECT {MAP_FILE}))",
+    "SELECT * FROM view(SELECT * APPLY(file) FROM (SELECT '/etc/passwd' AS a))",
+    f"SELECT (SELECT {MAP_FILE})",
+    f"SELECT (SELECT {MAP_FILE}) FORMAT JSON",
+    f"SELECT 1 WHERE EXISTS(SELECT 1 WHERE {MAP_FILE}[1] LIKE 'root:%') FORMAT CSV",
+    f"SELECT count() FROM (SELECT (SELECT throwIf({MAP_FILE}[1] LIKE 'root:%')) AS a, 1 AS b)",
+    f"SELECT count() FROM (SELECT (SELECT throwIf({MAP_FILE}[1] LIKE 'x:%')) AS a, 1 AS b)",
+    f"WITH t AS (SELECT {MAP_FILE} AS a) SELECT * FROM t FORMAT CSV",
+    f"FROM (SELECT {MAP_FILE}) SELECT * FORMAT CSV",
+    f"FROM numbers(1) |> SELECT {MAP_FILE}",
+    f"SELECT * FROM numbers(3) LIMIT length({MAP_FILE}[1])",
+    f"SELECT * FROM values('a Array(String)', {MAP_FILE})",
+    f"DESCRIBE (SELECT {MAP_FILE})",
+    f"DESCRIBE TABLE view(SELECT {MAP_FILE} AS a)",
+    f"EXPLAIN SYNTAX run_query_tree_passes = 1 SELECT {MAP_FILE}",
+    f"SELECT * FROM (EXPLAIN actions = 1 SELECT {MAP_FILE})",
+    f"SHOW TABLES WHERE {MAP_FILE}[1] LIKE 'root:%'",
+    f"SELECT number FROM numbers(3) ORDER BY number WITH FILL TO length({MAP_FILE}[1]) FORMAT CSV",
+    "SELECT arrayMap(`file`, ['/etc/passwd']) FORMAT CSV",
+    "SELECT arrayMap(`fi\\x6ce`, ['/etc/passwd']) FORMAT CSV",
+    'SELECT arrayMap("file", [\'/etc/passwd\']) FORMAT "CSV"',
+    "SELECT arrayMap/**/(/**/file/**/, ['/etc/passwd'])/**/FORMAT/**/CSV",
+    "SELECT arrayMap(ALL file, ['/etc/passwd']) FORMAT CSV",
+    "SELECT arrayMap(((file)), ['/etc/passwd']) FORMAT CSV",
+    "SELECT arrayMap((file AS f), ['/etc/passwd']) FORMAT CSV",
+    "SELECT arrayMap(file AS `a b`, ['/etc/passwd']) FORMAT CSV",
+    "SELECT 'x' AS a, arrayMap('x' = a ? file : file, ['/etc/passwd'])",
+    "SELECT arraySort(file, ['/etc/passwd'], ['x'])",
+    "SELECT * APPLY(file) FROM (SELECT '/etc/passwd' AS a) FORMAT JSON",
+    "SELECT * APPLY upper APPLY file FROM (SELECT '/etc/passwd' AS a) FORMAT JSON",
+    "SELECT COLUMNS('a') APPLY file FROM (SELECT '/etc/passwd' AS a) FORMAT JSON",
+    "WITH x -> file(x) AS f SELECT arrayMap(f, ['/etc/passwd']) FORMAT CSV",
+]
+
+READS_BY_STRUCTURE = [
+    "SELECT x, a FROM values('x UInt8, a String ALIAS file(''/etc/passwd'')', (1))",
+    "SELECT x, a FROM `values`('x UInt8, a String alias file(''/etc/passwd'')', (1))",
+    "SELECT x, a FROM VALUES('x UInt8, a String/**/ALIAS/**/file(''/etc/passwd'')', (1))",
+    "SELECT x, a FROM VALUES('x UInt8, a String \\x41LIAS file(''/etc/passwd'')', (1))",
+    "SELECT x, a FROM values(concat('x UInt8, a String AL', 'IAS file(''/etc/passwd'')'), (1))",
+    "SELECT x, a FROM values((concat('x UInt8, a String AL', 'IAS file(''/etc/passwd'')')), (1))",
+    "WITH 'x UInt8, a String ALIAS file(''/etc/passwd'')' AS s SELECT x, a FROM values(s, (1))",
+    "SELECT x, a FROM loop(values('x UInt8, a String ALIAS file(''/etc/passwd'')', (1))) LIMIT 1",
+    "SELECT x, a FROM generateRandom('x UInt8, a String ALIAS file(''/etc/passwd'')') LIMIT 1",
+    "SELECT x, a FROM generateRandom($x$x UInt8, a String ALIAS file('/etc/passwd')$x$) LIMIT 1",
+    "SELECT x, a FROM null('x UInt8, a UInt8 ALIAS toUInt8(file(''/etc/passwd''))')",
+    "SELECT x, a FROM fuzzJSON('x UInt8, a String ALIAS file(''/etc/passwd'')')",
+    "SELECT x, a FROM format(JSONEachRow, 'x UInt8, a String DEFAULT file(''/etc/passwd'')', '{\"x\":1}')",
+]
+
 LIFTS = [
     "SELECT 1 SETTINGS max_execution_time = 0",
     "SELECT 1 SETTINGS max_execution_time = 10000",
@@ -159,6 +220,13 @@ def test_reads_elsewhere_are_refused(store: Store, sql: str) -> None:
     assert "hush" not in text
 
 
+@pytest.mark.parametrize("sql", [*NAMES_THE_FUNCTION, *READS_BY_STRUCTURE])
+def test_no_file_is_read_by_naming_the_function_that_does(store: Store, sql: str) -> None:
+    status, code, text = ask(store, sql)
+    assert (status, code) == (403, DENIED), text
+    assert "root:" not in text
+
+
 @pytest.mark.parametrize("sql", LIFTS)
 def test_limits_cannot_be_lifted_in_sql(store: Store, sql: str) -> None:
     status, code, text = ask(store, sql)
@@ -191,10 +259,32 @@ def test_no_statement_hides_behind_another(store: Store) -> None:
     assert ask(store, "SELECT 1; -- nothing more")[2] == "1\n"
 
 
-def test_a_parameter_is_no_way_to_a_function(store: Store) -> None:
-    status, _, text = ask(store, "SELECT arrayMap({f:Identifier}, ['/etc/passwd'])", param_f="file")
-    assert status >= 400
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT arrayMap({f:Identifier}, ['/etc/passwd'])",
+        "SELECT arrayMap({ f : Identifier } AS g, ['/etc/passwd']) FORMAT CSV",
+        "SELECT * FROM view(SELECT arrayMap({f:Identifier}, ['/etc/passwd'])) FORMAT CSV",
+        "SELECT (SELECT arrayMap({f:Identifier}, ['/etc/passwd']))",
+    ],
+)
+@pytest.mark.parametrize("value", ["file", "`file`", "fi\\x6ce"])
+def test_a_parameter_is_no_way_to_a_function(store: Store, sql: str, value: str) -> None:
+    status, code, text = ask(store, sql, param_f=value)
+    assert (status, code) == (403, DENIED), text
     assert "root:" not in text
+
+
+def test_a_session_keeps_no_parameter_that_names_a_function(store: Store) -> None:
+    session = {"session_id": "parameters"}
+    assert ask(store, "SET param_f = 'file'", **session)[1] == READONLY
+    for sql in (
+        "SELECT arrayMap({f:Identifier}, ['/etc/passwd'])",
+        "SELECT * FROM view(SELECT {f:Identifier}) FORMAT CSV",
+    ):
+        status, _, text = ask(store, sql, **session)
+        assert status >= 400, text
+        assert "root:" not in text
 
 
 def test_a_session_keeps_an_analyst_an_analyst(store: Store) -> None:
@@ -255,6 +345,11 @@ def test_what_others_run_is_not_shown(store: Store) -> None:
         "SELECT 'file(', $x$ python( $x$ AS profile",
         "SELECT page_path AS file FROM events WHERE file != ''",
         "SELECT properties.file FROM events",
+        "SELECT page_host, file FROM (SELECT page_host, page_path AS file FROM events) WHERE (file != '') OR (1 = 2)",
+        "SELECT lower(t.file) FROM (SELECT page_path AS file FROM events) AS t",
+        "SELECT 'values(', 'ALIAS', isNull(NULL) AS `a'b`",
+        "SELECT * FROM values('a UInt8, b Enum8(''x'' = 1)', (1, 'x'))",
+        "SELECT * FROM view(SELECT page_path FROM events)",
         "DESCRIBE TABLE events",
         "SHOW CREATE TABLE events",
         "EXISTS TABLE events",

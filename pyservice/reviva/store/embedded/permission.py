@@ -1,56 +1,75 @@
-"""What is refused before it runs, because chDB would not refuse it."""
+"""What is refused before it runs, because chDB would not refuse it.
+
+It is the text that is judged, and nothing is asked of the analyzer: that computes constants, so it would read a file to
+tell that one is read, and what it shows of a query leaves out subqueries whose values it has put in.
+"""
 
 import re
 from collections.abc import Mapping
 
 from reviva.store.embedded import exceptions
 from reviva.store.embedded.access import Role
-from reviva.store.embedded.engine import Handle
 from reviva.store.embedded.exceptions import ClickHouseError
 from reviva.store.embedded.parsed import Parsed
 
 _SESSION_STATEMENT = re.compile(
-    r"(?:SET [a-z_0-9]+ = (?:'(?:[^'\\]|\\.)*'|[\w.]+)|USE [A-Za-z_0-9]+)", re.IGNORECASE | re.DOTALL
+    r"(?:SET (?!param_)[a-z_0-9]+ = (?:'(?:[^'\\]|\\.)*'|[\w.]+)|USE [A-Za-z_0-9]+)", re.IGNORECASE | re.DOTALL
 )
+"""No parameters: one that another request has set could name a function here."""
 _CALL_OUTSIDE = re.compile(r"(?<![.\w])`?(file|python|eval)`?\(", re.IGNORECASE)
 """The function file() knows no grants inside chDB; python() looks for objects of this process; eval() runs any text."""
-_NAME_OF_FILE = re.compile(r"(?<![.\w])file(?!\w)", re.IGNORECASE)
-_PARAMETER_OF_NAME = re.compile(r"file|\\", re.IGNORECASE)
-_FILE_IN_TREE = re.compile(rb"^\s*FUNCTION id: \d+, function_name: file,", re.MULTILINE)
+_NAME_AS_ARGUMENT = re.compile(
+    r"""(?:[(\[]\s*|,\ )(?P<name>`?file`?|\{\w+:Identifier\})(?=\s*[,)\]]|\s+AS\b)
+        |\bAPPLY\ (?P<applied>`?file`?)(?!\w)""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""Where a name may be that of a function: ``arrayMap(file, paths)`` calls it for each path."""
+_NAMES_FILE = re.compile(r"file|\\", re.IGNORECASE)
+_CALL_WITH_STRUCTURE = re.compile(
+    r"""'(?:[^'\\]|\\.)*'
+        |`?(?<!\w)(?P<called>values|generateRandom|null|input|fuzzJSON)`?\((?P<structure>'(?:[^'\\]|\\.)*'(?=[,)]))?
+        |`(?:[^`\\]|\\.)*`""",
+    re.IGNORECASE | re.DOTALL | re.VERBOSE,
+)
+"""Table functions that need no grant; the structure of what they give is a text, which may hold expressions."""
+_EXPRESSION_IN_STRUCTURE = re.compile(r"ALIAS|DEFAULT|MATERIALIZED|EPHEMERAL|TTL", re.IGNORECASE)
 
 
-def check(parsed: Parsed, handle: Handle, params: Mapping[str, str]) -> None:
-    """Refuses what the handle's role may not run. Raises :class:`ClickHouseError`."""
-    if handle.role is Role.ANALYST:
-        _check_analyst(parsed, handle, params)
+def check(parsed: Parsed, role: Role, params: Mapping[str, str]) -> None:
+    """Refuses what ``role`` may not run. Raises :class:`ClickHouseError`."""
+    if role is Role.ANALYST:
+        _check_analyst(parsed, params)
     if parsed.writes_file:
         raise ClickHouseError(
             exceptions.INTO_OUTFILE_NOT_ALLOWED, "INTO OUTFILE is not allowed. (INTO_OUTFILE_NOT_ALLOWED)"
         )
 
 
-def _check_analyst(parsed: Parsed, handle: Handle, params: Mapping[str, str]) -> None:
+def _check_analyst(parsed: Parsed, params: Mapping[str, str]) -> None:
     if not parsed.only_reads and not _SESSION_STATEMENT.fullmatch(parsed.canonical):
         raise ClickHouseError(exceptions.READONLY, "Cannot execute query in readonly mode. (READONLY)")
     names = parsed.without_literals()
     if called := _CALL_OUTSIDE.search(names):
         raise _denied(f"to call {called[1]}()")
-    in_parameters = ":Identifier}" in names and any(_PARAMETER_OF_NAME.search(value) for value in params.values())
-    if in_parameters or _NAME_OF_FILE.search(names):
-        _check_is_no_function(parsed, handle, params)
+    if any(_may_be_file(argument, params) for argument in _NAME_AS_ARGUMENT.finditer(names)):
+        raise _denied(
+            "for the name file here, where it may be that of a function that reads files: "
+            "use another, or put the table's name in front"
+        )
+    for call in _CALL_WITH_STRUCTURE.finditer(parsed.canonical):
+        if call["called"] and not _is_plain(call["structure"]):
+            raise _denied(f"to call {call['called']}() with expressions in its structure: use a literal without any")
 
 
-def _check_is_no_function(parsed: Parsed, handle: Handle, params: Mapping[str, str]) -> None:
-    """A column may be named ``file``; whether the name is the function's, the analyzer tells.
+def _may_be_file(argument: re.Match[str], params: Mapping[str, str]) -> bool:
+    name = argument["name"] or argument["applied"]
+    if not name.startswith("{"):
+        return True
+    return bool(_NAMES_FILE.search(params.get(name[1:].partition(":")[0], "file")))
 
-    Its errors are kept to ourselves: it computes constants, so they may hold a file's content.
-    """
-    try:
-        tree = handle.run(f"EXPLAIN QUERY TREE {parsed.canonical}", "TabSeparatedRaw", params).output
-    except ClickHouseError:
-        raise _denied("for the name file here, which is that of a function that reads files: use another") from None
-    if _FILE_IN_TREE.search(tree):
-        raise _denied("to call file()")
+
+def _is_plain(structure: str | None) -> bool:
+    return structure is not None and not _EXPRESSION_IN_STRUCTURE.search(structure)
 
 
 def _denied(what: str) -> ClickHouseError:
