@@ -89,11 +89,18 @@ class BatchInsert:
         self.events_refused += part.table == "events"
         if part.table != "dead_letters":
             letter = self._blocks.dead_letters(part.table, [part.start], refusal)
-            self._insert("dead_letters", letter, f"refused/{part.table}/{part.start}")
+            token = f"{self._checkpoint.token()}/refused/{part.table}/{part.start}"
+            self._retry(partial(self._insert_letter_once, letter, token))
 
     def _insert(self, table: str, block: bytes | memoryview, what: str) -> None:
         token = f"{self._checkpoint.token()}/{what}"
         self._retry(partial(self._insert_once, table, block, token))
+
+    def _insert_letter_once(self, letter: bytes, token: str) -> None:
+        try:
+            self._insert_once("dead_letters", letter, token)
+        except StoreRefusedError as error:
+            raise StoreUnavailableError(f"{error}; a refused row cannot be set aside: see to dead_letters") from error
 
     def _insert_once(self, table: str, block: bytes | memoryview, token: str) -> None:
         try:

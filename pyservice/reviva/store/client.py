@@ -22,6 +22,10 @@ _RETRYABLE_CODES = frozenset(
         40,  # CHECKSUM_DOESNT_MATCH: broken on the way
         47,  # UNKNOWN_IDENTIFIER: a view is not as the migrations make it
         60,  # UNKNOWN_TABLE: not migrated yet
+        74,  # CANNOT_READ_FROM_FILE_DESCRIPTOR: its disk fails
+        75,  # CANNOT_WRITE_TO_FILE_DESCRIPTOR: its disk is full
+        76,  # CANNOT_OPEN_FILE: no inodes are left, or too many files are open
+        77,  # CANNOT_CLOSE_FILE: its disk fails or is full
         81,  # UNKNOWN_DATABASE: not migrated yet
         107,  # FILE_DOESNT_EXIST: a part vanished in a merge
         159,  # TIMEOUT_EXCEEDED
@@ -30,6 +34,7 @@ _RETRYABLE_CODES = frozenset(
         201,  # QUOTA_EXCEEDED
         202,  # TOO_MANY_SIMULTANEOUS_QUERIES
         203,  # NO_FREE_CONNECTION
+        204,  # CANNOT_FSYNC: its disk fails or is full
         209,  # SOCKET_TIMEOUT
         210,  # NETWORK_ERROR
         225,  # NO_ZOOKEEPER
