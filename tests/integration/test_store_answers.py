@@ -193,6 +193,22 @@ class TestSessions:
             second = http.post("/", params=url, content="SELECT 1")
         assert second.headers["X-ClickHouse-Exception-Code"] == "373"
 
+    @pytest.mark.parametrize("url", [{}, {"readonly": "2"}, {"readonly": "1"}])
+    def test_a_session_that_reads_may_write_afterwards(self, http: httpx.Client, url: dict[str, str]) -> None:
+        session = {"session_id": f"reads-{url}"}
+        assert http.get("/", params={**session, **url, "query": "SELECT 1"}).text == "1\n"
+        head = http.head("/", params={**session, **url, "query": "SELECT 1"})
+        assert head.status_code == 200
+        assert http.post("/", params=session, content="CREATE TEMPORARY TABLE t (a UInt8)").status_code == 200
+
+    @pytest.mark.parametrize("sql", ["CREATE TABLE t (a UInt8) ENGINE = Memory", "DROP TABLE pairs", "TRUNCATE pairs"])
+    def test_a_session_only_reads_by_get(self, http: httpx.Client, sql: str) -> None:
+        url = {"session_id": "only-reads", "query": sql}
+        assert http.get("/", params=url).headers["X-ClickHouse-Exception-Code"] == "164"
+        assert http.post("/", params={**url, "readonly": "2"}).headers["X-ClickHouse-Exception-Code"] == "164"
+        assert http.get("/", params={"query": "SET max_threads = 1", "session_id": "only-reads"}).status_code == 200
+        assert http.get("/", params={"query": "SELECT count() FROM pairs"}).text == "0\n"
+
 
 class TestCancelling:
     def test_a_query_stops_when_its_client_leaves(self, http: httpx.Client, store_client: StoreClient) -> None:

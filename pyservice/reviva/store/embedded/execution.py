@@ -99,7 +99,7 @@ class Execution:
             with self._handles.lend(self._role, request) as handle:
                 self._tag = handle.tag
                 parsed = self._engine.parse(sql)
-                permission.check(parsed, self._role, request.params)
+                permission.check(parsed, self._role, request)
                 default_format, self._format = self._format, parsed.format or self._format
                 if self._format == "Native" and request.protocol_version and parsed.only_reads:
                     default_format, parsed = native.INNER_FORMAT, self._encode_native(handle, parsed)

@@ -38,8 +38,8 @@ class Handles:
         with self._admitted(role), self._handle(role, request) as handle:
             settings = dict(request.settings)
             handle.tag_for_kill(settings.pop("log_comment", ""))
-            if role is Role.WRITER and request.is_readonly:
-                settings["readonly"] = "2"
+            if role is Role.WRITER:
+                settings.pop("readonly", None)  # it cannot be taken back, which a session needs (see permission.py)
             if request.database != HOME_DATABASE:
                 handle.run(f"USE {quote_name(request.database)}")
             with handle.having(settings, restore=bool(request.session_id)):

@@ -11,6 +11,7 @@ from reviva.store.embedded import exceptions
 from reviva.store.embedded.access import Role
 from reviva.store.embedded.exceptions import ClickHouseError
 from reviva.store.embedded.parsed import Parsed
+from reviva.store.embedded.request import Request
 
 _SESSION_STATEMENT = re.compile(
     r"(?:SET (?!param_)[a-z_0-9]+ = (?:'(?:[^'\\]|\\.)*'|[\w.]+)|USE [A-Za-z_0-9]+)", re.IGNORECASE | re.DOTALL
@@ -35,19 +36,24 @@ _CALL_WITH_STRUCTURE = re.compile(
 _EXPRESSION_IN_STRUCTURE = re.compile(r"ALIAS|DEFAULT|MATERIALIZED|EPHEMERAL|TTL", re.IGNORECASE)
 
 
-def check(parsed: Parsed, role: Role, params: Mapping[str, str]) -> None:
-    """Refuses what ``role`` may not run. Raises :class:`ClickHouseError`."""
+def check(parsed: Parsed, role: Role, request: Request) -> None:
+    """Refuses what ``role`` may not run by this request. Raises :class:`ClickHouseError`."""
+    if role is Role.ANALYST or request.is_readonly:
+        _check_only_reads(parsed)
     if role is Role.ANALYST:
-        _check_analyst(parsed, params)
+        _check_reads_no_file(parsed, request.params)
     if parsed.writes_file:
         raise ClickHouseError(
             exceptions.INTO_OUTFILE_NOT_ALLOWED, "INTO OUTFILE is not allowed. (INTO_OUTFILE_NOT_ALLOWED)"
         )
 
 
-def _check_analyst(parsed: Parsed, params: Mapping[str, str]) -> None:
+def _check_only_reads(parsed: Parsed) -> None:
     if not parsed.only_reads and not _SESSION_STATEMENT.fullmatch(parsed.canonical):
         raise ClickHouseError(exceptions.READONLY, "Cannot execute query in readonly mode. (READONLY)")
+
+
+def _check_reads_no_file(parsed: Parsed, params: Mapping[str, str]) -> None:
     names = parsed.without_literals()
     if called := _CALL_OUTSIDE.search(names):
         raise _denied(f"to call {called[1]}()")

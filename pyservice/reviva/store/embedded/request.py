@@ -69,8 +69,8 @@ class Request:
 
     @property
     def is_readonly(self) -> bool:
-        """GET and HEAD only read."""
-        return self.method != "POST"
+        """GET and HEAD only read, and so does who sets ``readonly``."""
+        return self.method != "POST" or self.settings.get("readonly", "0") != "0"
 
 
 def parse(method: str, query_string: bytes, headers: Mapping[str, str]) -> Request:
