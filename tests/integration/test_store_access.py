@@ -199,6 +199,7 @@ LIFTS = [
     "SET readonly = 0",
     "SET max_execution_time = 0",
     "SET profile = 'default'",
+    "SELECT 1 SETTINGS send_logs_source_regexp = 'not to be killed'",
 ]
 
 

@@ -229,6 +229,17 @@ class TestCancelling:
             next(response.iter_raw())
         self.wait_until_gone(store_client, marker)
 
+    def test_a_query_that_comments_on_itself_stops_too(self, http: httpx.Client, store_client: StoreClient) -> None:
+        marker = "commented"
+        sql = f"SELECT max(sipHash64(number)) FROM numbers(1000000000000) SETTINGS log_comment = '{marker}'"
+        with pytest.raises(httpx.ReadTimeout):
+            http.post("/", params={"session_id": marker}, content=sql, timeout=1)
+        self.wait_until_gone(store_client, marker)
+
+    def test_a_comment_is_left_as_it_is(self, http: httpx.Client) -> None:
+        url = {"log_comment": "mine", "session_id": "comments"}
+        assert http.post("/", params=url, content="SELECT getSetting('log_comment')").text == "mine\n"
+
     def wait_until_gone(self, client: StoreClient, marker: str) -> None:
         deadline = time.monotonic() + 10
         sql = "SELECT count() FROM system.processes WHERE startsWith(Settings['log_comment'], {marker:String})"

@@ -19,6 +19,9 @@ from reviva.store.embedded.priority import MERGES_NICE
 
 HOME_DATABASE = "reviva"
 
+TAG_SETTING = "send_logs_source_regexp"
+"""Says nothing to ClickHouse where no logs are sent, so no query has a reason to set it; an analyst's cannot."""
+
 _GRACE_SECONDS = 1
 """So that ClickHouse itself tells of a query that takes too long, where it can."""
 
@@ -96,12 +99,12 @@ def deadline_s(role: Role, asked: str, limits: Limits) -> float | None:
     return (min(wanted, limits.max_execution_s) if wanted > 0 else limits.max_execution_s) + _GRACE_SECONDS
 
 
-def opening_statements(role: Role, limits: Limits) -> list[str]:
-    """What a fresh handle runs to become ``role``."""
+def opening_statements(role: Role, limits: Limits, tag: str) -> list[str]:
+    """What a fresh handle runs to become ``role``; what runs on it is found by ``tag`` in :data:`TAG_SETTING`."""
     common = [
         f"SET ROLE {role}",
         f"USE {HOME_DATABASE}",
-        "SET implicit_select = 0, async_insert = 0, max_query_size = 0",
+        f"SET implicit_select = 0, async_insert = 0, max_query_size = 0, {TAG_SETTING} = '{tag}'",
     ]
     if role is Role.WRITER:
         return common

@@ -54,8 +54,9 @@ class Handle:
     def __init__(self, connection: Any, role: Role, limits: Limits) -> None:
         self._connection = connection
         self.role = role
-        self.tag = ""
-        for statement in access.opening_statements(role, limits):
+        self.tag = str(uuid.uuid4())
+        """By which :meth:`Engine.kill` finds what runs on this handle."""
+        for statement in access.opening_statements(role, limits, self.tag):
             self.run(statement)
 
     def run(self, sql: str, format_name: str = "TabSeparated", params: Mapping[str, str] | None = None) -> Outcome:
@@ -111,11 +112,6 @@ class Handle:
         sql = f"SELECT name, value, changed FROM system.settings WHERE name IN ({listed})"  # noqa: S608 (quoted)
         rows = self.run(sql, "TabSeparatedRaw").output.decode().splitlines()
         return {name: value if changed == "1" else None for name, value, changed in (row.split("\t") for row in rows)}
-
-    def tag_for_kill(self, comment: str) -> None:
-        """Marks what runs on this handle, so that :meth:`Engine.kill` finds it."""
-        self.tag = f"{comment} [{uuid.uuid4()}]".lstrip()
-        self.set({"log_comment": self.tag})
 
     def watch_progress(self, callback: Callable[[dict[str, int]], None]) -> None:
         """Calls ``callback`` with what a running query has read and written, several times a second."""
@@ -214,7 +210,7 @@ class Engine:
 
     def kill(self, tag: str) -> None:
         """Asks the statement that a handle with this tag runs to stop; returns at once."""
-        self._ask(f"KILL QUERY WHERE Settings['log_comment'] = {quote(tag)} ASYNC")
+        self._ask(f"KILL QUERY WHERE Settings['{access.TAG_SETTING}'] = {quote(tag)} ASYNC")
 
     def close(self) -> None:
         """Shuts ClickHouse down, once all other handles are closed."""

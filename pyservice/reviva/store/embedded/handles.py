@@ -37,7 +37,6 @@ class Handles:
         """A handle in ``role`` with the request's database and settings. Raises :class:`ClickHouseError`."""
         with self._admitted(role), self._handle(role, request) as handle:
             settings = dict(request.settings)
-            handle.tag_for_kill(settings.pop("log_comment", ""))
             if role is Role.WRITER:
                 settings.pop("readonly", None)  # it cannot be taken back, which a session needs (see permission.py)
             if request.database != HOME_DATABASE:
