@@ -143,6 +143,39 @@ class TestInserts:
             assert http.post("/", content=body).status_code == 200, body
         assert pairs(http) == '1,"a;b"\n2,"it\'s"\n3,"c"\n4,"d"\n5,"e"\n6,"f"\n'
 
+    def test_columns_and_tables_named_like_keywords(self, http: httpx.Client) -> None:
+        http.post("/", content="CREATE OR REPLACE TABLE show (from String, with String) ENGINE = Memory")
+        for sql in ("show (from, with)", "show (with, from)", "show (from)", "TABLE reviva.show (show.with, from)"):
+            response = http.post("/", content=f"INSERT INTO {sql} FORMAT RowBinary\n".encode() + b"\x01\xff\x01\xfe")
+            assert response.status_code == 200, response.text
+        assert http.post("/", content="INSERT INTO show (FROM numbers(1) SELECT 'a', 'b')").status_code == 200
+        stored = http.post("/", content="SELECT hex(`from`), hex(with) FROM show ORDER BY ALL FORMAT CSV").text
+        rows = ('"61","62"', '"FE",""', '"FE","FF"', '"FE","FF"', '"FF",""', '"FF","FE"')
+        assert stored == "".join(f"{row}\n" for row in rows)
+
+    @pytest.mark.parametrize(
+        "sql", [b"SELECT '\xff'", b"INSERT INTO pairs SELECT 1, '\xff'", b"INSERT INTO \xff FORMAT CSV\n1"]
+    )
+    def test_no_byte_of_a_statement_is_replaced(self, http: httpx.Client, sql: bytes) -> None:
+        response = http.post("/", content=sql)
+        assert (response.status_code, response.headers["X-ClickHouse-Exception-Code"]) == (400, "36")
+        assert "UTF-8" in response.text
+        assert pairs(http) == ""
+
+    def test_a_statement_may_escape_any_byte(self, http: httpx.Client) -> None:
+        assert http.post("/", content=r"SELECT '\xFF\x00', hex('\xFF')").content == b"\xff\\0\tFF\n"
+        assert http.post("/", content=r"INSERT INTO pairs SELECT 1, '\xFF'").status_code == 200
+        assert http.post("/", content="SELECT hex(s) FROM pairs").text == "FF\n"
+
+    def test_a_form_is_utf_8(self, http: httpx.Client) -> None:
+        response = http.post("/", files={"query": (None, b"SELECT '\xff'")})
+        assert (response.status_code, response.headers["X-ClickHouse-Exception-Code"]) == (400, "36")
+
+    @pytest.mark.parametrize("name", ["query", "log_comment", "param_x", "database", "default_format", "session_id"])
+    def test_a_url_is_utf_8(self, http: httpx.Client, name: str) -> None:
+        response = http.post(f"/?{name}=%FF", content="SELECT 1")
+        assert (response.status_code, response.headers["X-ClickHouse-Exception-Code"]) == (400, "36")
+
     def test_formats(self, http: httpx.Client) -> None:
         parquet = pa.BufferOutputStream()
         pq.write_table(pa.table({"n": pa.array([1], pa.uint64()), "s": ["p"]}), parquet)

@@ -63,12 +63,12 @@ class Body:
                 raise ClickHouseError(exceptions.READONLY, "Cannot insert in readonly mode. (READONLY)")
             head = insert_head(text) if brings_data else None
             if head and (request.query or self._is_complete or head.data_start < len(text)):
-                return head, text[head.data_start :]
+                return _checked(head), text[head.data_start :]
             _check_length(text, limits.query_bytes)
             if role is Role.ANALYST:
                 _check_length_for_analyst(text, limits.analyst_query_bytes)
             if self._is_complete:
-                return text.decode("utf-8", "replace"), b""
+                return _text(text), b""
             text += await self.read(len(text) + _HEAD_BYTES)
 
     async def _next(self) -> bytes:
@@ -93,6 +93,22 @@ class Body:
 def _decoded(decoder: Decoder, pieces: Iterator[bytes]) -> Iterator[bytes]:
     for piece in pieces:
         yield from decoder.feed(piece)
+
+
+def _checked(head: InsertHead) -> InsertHead:
+    _text(f"{head.sql}{head.format}".encode(errors="surrogateescape"))
+    return head
+
+
+def _text(statement: bytes) -> str:
+    """Refused where it is none: to replace a byte would change what is asked or stored."""
+    try:
+        return statement.decode()
+    except UnicodeDecodeError as error:
+        raise ClickHouseError(
+            exceptions.BAD_ARGUMENTS,
+            f"The statement is not UTF-8 at byte {error.start}: write other bytes as '\\xFF'. (BAD_ARGUMENTS)",
+        ) from None
 
 
 def _check_length_for_analyst(text: bytes, limit: int) -> None:

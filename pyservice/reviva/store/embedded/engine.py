@@ -62,7 +62,8 @@ class Handle:
     def run(self, sql: str, format_name: str = "TabSeparated", params: Mapping[str, str] | None = None) -> Outcome:
         """Runs a statement to its end. Raises :class:`ClickHouseError`."""
         try:
-            result = self._connection.query(sql, format_name, params=dict(params or {}))
+            text = sql.encode(errors="surrogateescape")  # the canonical text has any bytes in its literals
+            result = self._connection.query(text, format_name, params=dict(params or {}))
         except RuntimeError as error:
             raise from_chdb(error) from None
         return Outcome(

@@ -34,5 +34,12 @@ def _fields(content_type: str, body: bytes) -> dict[str, str]:
                 f"External data ({name}) is not supported by the embedded server. (NOT_IMPLEMENTED)",
             )
         content = part.get_payload(decode=True)
-        fields[str(name)] = content.decode("utf-8", "surrogateescape") if isinstance(content, bytes) else ""
+        fields[str(name)] = _text(content) if isinstance(content, bytes) else ""
     return fields
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise ClickHouseError(exceptions.BAD_ARGUMENTS, "The form is not UTF-8. (BAD_ARGUMENTS)") from None

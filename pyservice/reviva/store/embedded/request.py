@@ -75,9 +75,7 @@ class Request:
 
 def parse(method: str, query_string: bytes, headers: Mapping[str, str]) -> Request:
     """Reads URL and headers (names in lower case). Raises :class:`ClickHouseError`."""
-    url = dict(
-        parse_qsl(query_string.decode("latin-1"), keep_blank_values=True, encoding="utf-8", errors="surrogateescape")
-    )
+    url = _url(query_string)
     settings = {
         name: value for name, value in url.items() if name not in _NOT_SETTINGS and not name.startswith("param_")
     }
@@ -108,6 +106,13 @@ def parse(method: str, query_string: bytes, headers: Mapping[str, str]) -> Reque
         user=user,
         password=password,
     )
+
+
+def _url(query_string: bytes) -> dict[str, str]:
+    try:
+        return dict(parse_qsl(query_string.decode("latin-1"), keep_blank_values=True, errors="strict"))
+    except UnicodeDecodeError:
+        raise ClickHouseError(exceptions.BAD_ARGUMENTS, "The URL is not UTF-8. (BAD_ARGUMENTS)") from None
 
 
 def _credentials(url: Mapping[str, str], headers: Mapping[str, str]) -> tuple[str, str]:

@@ -6,6 +6,7 @@ Nothing here decides what a user may do; ClickHouse's own parser and access cont
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain, pairwise
 
 _TOKEN = re.compile(
     rb"""(?P<blank>\s+|--[^\n]*(?:\n|\Z)|\#[!\ ][^\n]*(?:\n|\Z)|/\*.*?\*/)
@@ -15,6 +16,8 @@ _TOKEN = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _SUBQUERY = {b"SELECT", b"WITH", b"FROM", b"EXPLAIN", b"SHOW", b"DESCRIBE"}
+_BEFORE_NAME = {b"INSERT", b"INTO", b"TABLE", b"FUNCTION", b"."}
+_AFTER_NAME = {b",", b")", b"."}
 _LINE_END = re.compile(rb"[ \t\f]*\r?\n?")
 
 
@@ -44,23 +47,19 @@ def is_insert(text: bytes) -> bool:
 
 def insert_head(text: bytes) -> InsertHead | None:
     """Splits an INSERT from the data behind it; ``None`` for INSERT ... SELECT and INSERT ... FROM INFILE."""
-    tokens = _tokens(text)
-    for token in tokens:
-        if not token.is_word or token.depth > 1:
-            continue
-        if token.text in _SUBQUERY:
+    for word, after in _keywords(text):
+        if word.text in _SUBQUERY:
             return None
-        if token.depth == 0 and token.text == b"VALUES":
-            return InsertHead(_decode(text[: token.start]), "Values", token.end)
-        if token.depth == 0 and token.text == b"FORMAT":
-            name = next(tokens, None)
-            if name is None:
+        if word.depth == 0 and word.text == b"VALUES":
+            return InsertHead(_decode(text[: word.start]), "Values", word.end)
+        if word.depth == 0 and word.text == b"FORMAT":
+            if after is None:
                 return None
-            line_end = _LINE_END.match(text, name.end)
+            line_end = _LINE_END.match(text, after.end)
             return InsertHead(
-                _decode(text[: token.start]),
-                _decode(text[name.start : name.end]),
-                line_end.end() if line_end else name.end,
+                _decode(text[: word.start]),
+                _decode(text[after.start : after.end]),
+                line_end.end() if line_end else after.end,
             )
     return InsertHead(_decode(text).rstrip().rstrip(";"), "", len(text))
 
@@ -68,9 +67,25 @@ def insert_head(text: bytes) -> InsertHead | None:
 def from_file(sql: str, path: str, format_name: str) -> str:
     """The INSERT of an :class:`InsertHead`, with its data in the file at ``path``."""
     text = sql.encode("utf-8", "surrogateescape")
-    settings = next((token for token in _tokens(text) if token.depth == 0 and token.text == b"SETTINGS"), None)
+    settings = next((word for word, _ in _keywords(text) if word.depth == 0 and word.text == b"SETTINGS"), None)
     at = settings.start if settings else len(text)
     return _decode(text[:at] + f"\nFROM INFILE '{path}'\n".encode() + text[at:] + f"\nFORMAT {format_name}".encode())
+
+
+def _keywords(text: bytes) -> Iterator[tuple[_Token, _Token | None]]:
+    """What may be a keyword of the INSERT itself, each with the token behind it: no names of tables and columns."""
+    before: _Token | None = None
+    for token, after in pairwise(chain(_tokens(text), (None,))):
+        if token and token.is_word and not _is_name(before, token, after):
+            yield token, after
+        before = token
+
+
+def _is_name(before: _Token | None, token: _Token, after: _Token | None) -> bool:
+    if token.depth == 0:
+        return before is not None and before.text in _BEFORE_NAME
+    begins_subquery = before is not None and before.text == b"(" and (after is None or after.text not in _AFTER_NAME)
+    return token.depth > 1 or not begins_subquery
 
 
 def _tokens(text: bytes) -> Iterator[_Token]:
