@@ -209,6 +209,25 @@ class TestSessions:
         assert http.get("/", params={"query": "SET max_threads = 1", "session_id": "only-reads"}).status_code == 200
         assert http.get("/", params={"query": "SELECT count() FROM pairs"}).text == "0\n"
 
+    def test_a_request_s_database_is_not_its_session_s(self, http: httpx.Client) -> None:
+        http.post("/", content="CREATE DATABASE IF NOT EXISTS vault").raise_for_status()
+
+        def database(**url: str) -> str:
+            return http.post("/", params={"session_id": "at-home", **url}, content="SELECT currentDatabase()").text
+
+        assert database(database="system") == "system\n"
+        assert database() == "reviva\n"
+        http.post("/", params={"session_id": "at-home"}, content="USE system").raise_for_status()
+        assert database() == "system\n"
+        assert database(database="reviva") == "reviva\n"
+        assert database() == "system\n"
+        http.post("/", params={"session_id": "at-home", "database": "default"}, content="USE vault").raise_for_status()
+        assert database() == "vault\n"
+        assert database(database="absent").startswith("Code: 81.")
+        assert database() == "vault\n"
+        http.post("/", params={"session_id": "at-home"}, content="USE system").raise_for_status()
+        assert database() == "system\n"
+
 
 class TestCancelling:
     def test_a_query_stops_when_its_client_leaves(self, http: httpx.Client, store_client: StoreClient) -> None:

@@ -97,6 +97,26 @@ class Handle:
             self.run("SET " + ", ".join(f"{name} = {quote(value)}" for name, value in settings.items()))
 
     @contextmanager
+    def using(self, database: str, *, restore: bool) -> Iterator[None]:
+        """The current database of what runs inside, if it is not ``""``; ``restore`` as in :meth:`having`."""
+        if not database:
+            yield
+            return
+        before = self._database() if restore else database
+        self._use(database)
+        try:
+            yield
+        finally:
+            if before != database and self._database() == database:  # else a USE has changed it for good
+                self._use(before)
+
+    def _use(self, database: str) -> None:
+        self.run(f"USE {quote_name(database)}")
+
+    def _database(self) -> str:
+        return self.run("SELECT currentDatabase()", "TabSeparatedRaw").output.decode().removesuffix("\n")
+
+    @contextmanager
     def having(self, settings: Mapping[str, str], *, restore: bool) -> Iterator[None]:
         """Settings for what runs inside; ``restore`` puts them back for a handle that is used again."""
         before = self._values(settings) if restore and settings else {}

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from reviva.store.embedded import exceptions
-from reviva.store.embedded.access import HOME_DATABASE, Role
-from reviva.store.embedded.engine import Engine, Handle, quote_name
+from reviva.store.embedded.access import Role
+from reviva.store.embedded.engine import Engine, Handle
 from reviva.store.embedded.exceptions import ClickHouseError
 from reviva.store.embedded.limits import Limits
 from reviva.store.embedded.request import Request
@@ -39,9 +39,8 @@ class Handles:
             settings = dict(request.settings)
             if role is Role.WRITER:
                 settings.pop("readonly", None)  # it cannot be taken back, which a session needs (see permission.py)
-            if request.database != HOME_DATABASE:
-                handle.run(f"USE {quote_name(request.database)}")
-            with handle.having(settings, restore=bool(request.session_id)):
+            restore = bool(request.session_id)
+            with handle.using(request.database, restore=restore), handle.having(settings, restore=restore):
                 yield handle
 
     def close(self) -> None:

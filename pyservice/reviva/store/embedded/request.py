@@ -46,6 +46,7 @@ class Request:
     settings: dict[str, str]
     params: dict[str, str]
     database: str
+    """``""`` for the handle's own."""
     default_format: str
     protocol_version: int
     """Of the client's Native format; 0 where it tells none."""
@@ -87,7 +88,7 @@ def parse(method: str, query_string: bytes, headers: Mapping[str, str]) -> Reque
         query=url.get("query", ""),
         settings=settings,
         params={name.removeprefix("param_"): value for name, value in url.items() if name.startswith("param_")},
-        database=HOME_DATABASE if database in ("", "default") else database,
+        database=HOME_DATABASE if database == "default" else database,
         default_format=headers.get("x-clickhouse-format") or url.get("default_format") or "",
         protocol_version=_integer(url, "client_protocol_version", 0),
         query_id=url.get("query_id", ""),
