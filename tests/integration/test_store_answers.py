@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import zstandard
-from conftest import SLOW, Store
+from conftest import SLOW, WRITER_PASSWORD, Store
 
 from reviva.store.client import StoreClient
 from reviva.store.embedded import Limits
@@ -34,6 +34,13 @@ class TestResponses:
         assert int(summary["elapsed_ns"]) > 0
         written = http.post("/", content="INSERT INTO pairs VALUES (1, 'a'), (2, 'b')")
         assert json.loads(written.headers["X-ClickHouse-Summary"])["written_rows"] == "2"
+
+    @pytest.mark.parametrize("name", ["query_id", "default_format"])
+    def test_what_a_header_repeats_is_one_line(self, http: httpx.Client, name: str) -> None:
+        response = http.post("/", params={name: "a\r\nX-Forged: 1"}, content="SET max_threads = 1")
+        assert response.status_code == 200
+        assert "X-Forged" not in response.headers
+        assert "a??X-Forged: 1" in response.headers.values()
 
     def test_progress(self, http: httpx.Client) -> None:
         url = {"send_progress_in_http_headers": "1", "wait_end_of_query": "1"}
@@ -227,6 +234,15 @@ class TestSessions:
         assert database() == "vault\n"
         http.post("/", params={"session_id": "at-home"}, content="USE system").raise_for_status()
         assert database() == "system\n"
+
+    def test_a_writer_s_session_is_not_ended_for_an_analyst_s(self, start_store: Callable[..., Store]) -> None:
+        store = start_store(Limits(sessions=1))
+        url = {"session_id": "kept"}
+        with httpx.Client(base_url=store.url, auth=("writer", WRITER_PASSWORD)) as http:
+            http.post("/", params=url, content="CREATE TEMPORARY TABLE t AS SELECT 5 AS a").raise_for_status()
+            for session in ("one", "two"):
+                httpx.post(store.url, params={"session_id": session}, content="SELECT 1").raise_for_status()
+            assert http.post("/", params={**url, "session_check": "1"}, content="SELECT a FROM t").text == "5\n"
 
 
 class TestCancelling:

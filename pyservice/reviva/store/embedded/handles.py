@@ -94,7 +94,7 @@ class Handles:
             if session:
                 session.is_busy = True
                 return session
-            self._make_room()
+            self._make_room(key[0])
             session = _Session(self._engine.open(key[0]), 0.0, request.session_seconds)
             self._sessions[key] = session
             return session
@@ -114,18 +114,15 @@ class Handles:
                 del self._sessions[key]
                 session.handle.close()
 
-    def _make_room(self) -> None:
-        """Ends the session that was idle for longest, where there are too many."""
-        idle = [
-            (session.expires_at - session.seconds, key)
-            for key, session in self._sessions.items()
-            if not session.is_busy
-        ]
-        if len(self._sessions) < self._max_sessions:
+    def _make_room(self, role: Role) -> None:
+        """Ends the role's session that was idle for longest, where it has too many."""
+        sessions = {key: session for key, session in self._sessions.items() if key[0] is role}
+        if len(sessions) < self._max_sessions:
             return
+        idle = [(session.expires_at - session.seconds, key) for key, session in sessions.items() if not session.is_busy]
         if not idle:
             raise ClickHouseError(
                 exceptions.TOO_MANY_SIMULTANEOUS_QUERIES,
-                f"All {self._max_sessions} sessions are in use. (TOO_MANY_SIMULTANEOUS_QUERIES)",
+                f"All {self._max_sessions} sessions of {role}s are in use. (TOO_MANY_SIMULTANEOUS_QUERIES)",
             )
         self._sessions.pop(min(idle)[1]).handle.close()

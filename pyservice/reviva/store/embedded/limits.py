@@ -22,4 +22,4 @@ class Limits:
     analyst_query_bytes: int = 262_144
     """The same for the read-only users: ClickHouse's own ``max_query_size``."""
     sessions: int = 64
-    """HTTP sessions (``session_id``) that may be open at the same time."""
+    """HTTP sessions (``session_id``) that may be open at the same time, of writers and of read-only users each."""

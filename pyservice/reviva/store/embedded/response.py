@@ -1,6 +1,7 @@
 """The response: headers that tell of the query, compression, and errors before or after the first byte."""
 
 import json
+import re
 import secrets
 import time
 import uuid
@@ -15,6 +16,7 @@ from reviva.store.embedded.progress import Progress
 from reviva.store.embedded.request import Request
 
 Headers = list[tuple[bytes, bytes]]
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 class Response:
@@ -102,7 +104,7 @@ class Response:
             ("X-ClickHouse-Query-Id", query_id),
             ("X-ClickHouse-Timezone", self._engine.timezone),
         ]
-        raw = [(name.encode(), value.encode("latin-1", "replace")) for name, value in headers]
+        raw = [(name.encode(), _one_line(value).encode("latin-1", "replace")) for name, value in headers]
         await self._send({"type": "http.response.start", "status": status, "headers": raw})
 
     def _summary(self, outcome: Outcome) -> str:
@@ -125,3 +127,8 @@ class Response:
         message = text.removesuffix("\n")
         length = len(message.encode(errors="surrogateescape")) + 1
         return f"\r\n__exception__\r\n{self._tag}\r\n{message}\n{length} {self._tag}\r\n__exception__\r\n"
+
+
+def _one_line(value: str) -> str:
+    """Clients' own words come back in headers; a line break among them would be a header of theirs."""
+    return _CONTROL.sub("?", value)
