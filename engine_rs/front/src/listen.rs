@@ -103,7 +103,6 @@ pub async fn serve_http(serving: Rc<Serving>, mut stopping: Stopping, arrival: A
     });
     let service = service_fn(move |request| Rc::clone(&client).serve(request));
     let connection = http1::Builder::new()
-        .pipeline_flush(true)
         .serve_connection(stream, service)
         .with_upgrades();
     let mut connection = pin!(connection);

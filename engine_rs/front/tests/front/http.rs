@@ -5,12 +5,16 @@ use reviva_core::intake::hash_key;
 use reviva_front::{Front, Heads, Options, Refusals, Window};
 use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::iter;
 use std::net::TcpStream;
 use std::os::unix::net::UnixListener;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+/// Where nothing more is asked for so long, answers are held back.
+const HELD_BACK: Duration = Duration::from_millis(500);
+const MEGABYTE: usize = 1 << 20;
 const EVENT: &str = r#"{"event_type":"page_view","anonymous_id":"v"}"#;
 
 /// What an HTTP client does, and what Python would.
@@ -30,17 +34,23 @@ impl Gateway {
 
     /// Tells of each request that is handed on, and answers it with 418.
     fn python(&self) -> Receiver<String> {
+        self.python_saying(b"HTTP/1.1 418 Teapot\r\ncontent-length: 3\r\n\r\ntea")
+    }
+
+    /// The same with another answer.
+    fn python_saying(&self, answer: &[u8]) -> Receiver<String> {
         let listener = UnixListener::bind(self.directory.path().join("http")).unwrap();
+        let answer = answer.to_owned();
         let (tell, told) = channel();
         thread::spawn(move || {
             for stream in listener.incoming() {
-                let tell = tell.clone();
+                let (tell, answer) = (tell.clone(), answer.clone());
                 thread::spawn(move || {
                     let mut stream = BufReader::new(stream.unwrap());
                     while let Some(request) = read_message(&mut stream) {
-                        tell.send(request).unwrap();
-                        let answer = b"HTTP/1.1 418 Teapot\r\ncontent-length: 3\r\n\r\ntea";
-                        stream.get_mut().write_all(answer).unwrap();
+                        // Either fails once the test is over.
+                        let _ = tell.send(request);
+                        let _ = stream.get_mut().write_all(&answer);
                     }
                 });
             }
@@ -134,6 +144,30 @@ fn pipelined_requests_are_answered_in_their_order() {
             "{answer:?}"
         );
     }
+}
+
+#[test]
+fn an_answer_does_not_wait_for_what_stands_behind_the_request() {
+    for behind in ["\r\n", "POST /v1/events HTTP/1.1\r\nho"] {
+        let gateway = Gateway::start();
+        let mut client = gateway.connect();
+        let request = post(EVENT) + behind;
+        client.get_mut().write_all(request.as_bytes()).unwrap();
+        assert_eq!(Answer::read(&mut client).status, 200, "{behind:?}");
+    }
+}
+
+#[test]
+fn who_reads_no_answers_is_not_answered_for_ever() {
+    const REQUESTS: usize = 100;
+    let gateway = Gateway::start();
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {MEGABYTE}\r\n\r\n");
+    let python = gateway.python_saying(&[head.as_bytes(), &[b'x'; MEGABYTE]].concat());
+    let mut client = gateway.connect();
+    let request = "GET / HTTP/1.1\r\nhost: x\r\n\r\n".repeat(REQUESTS);
+    client.get_mut().write_all(request.as_bytes()).unwrap();
+    let asked = iter::from_fn(|| python.recv_timeout(HELD_BACK).ok()).count();
+    assert!(asked < REQUESTS);
 }
 
 #[test]
