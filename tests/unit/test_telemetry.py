@@ -2,6 +2,8 @@ import json
 import subprocess
 import sys
 
+import pytest
+
 PROGRAM = """
 import logging, threading
 from reviva.telemetry import configure_logging, logger
@@ -24,3 +26,24 @@ def test_every_log_line_is_one_json_object_with_its_role() -> None:
     assert ours["exception"][0]["exc_type"] == "ZeroDivisionError"
     assert (theirs["event"], theirs["level"], theirs["logger"]) == ("theirs too", "warning", "some.library")
     assert theirs["role"] == "gateway"
+
+
+SECRETIVE = """
+import sys
+from reviva.telemetry import configure_logging, logger
+configure_logging("warning", sys.argv[1])
+def take(key):
+    raise ValueError("it broke")
+try:
+    take("".join(["rk_", "secret"]))
+except ValueError:
+    logger("reviva.test").exception("a request failed")
+"""
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_traceback_tells_no_values_of_variables(form: str) -> None:
+    run = subprocess.run([sys.executable, "-c", SECRETIVE, form], capture_output=True, text=True, check=True)
+    assert "it broke" in run.stderr
+    assert "take" in run.stderr
+    assert "rk_secret" not in run.stderr
