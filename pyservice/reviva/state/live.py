@@ -21,10 +21,8 @@ from reviva.telemetry import logger
 
 EVENTS_PER_S = 200
 
-_WATCH = "reviva:live:watch"
 _WHO_WATCHES = b"?"
 """Asked by a process that has just come: a project id never looks like this."""
-_EVENTS = "reviva:live:events:"
 _FLUSH_S = 0.05
 _ANNOUNCE_S = 1.0
 _WANTED_S = 3.5
@@ -61,6 +59,10 @@ class LiveBus:
     def __init__(self, redis: Redis, deliver: Callable[[str, Sample], None]) -> None:
         self._redis = redis
         self._deliver = deliver
+        # Channels are the whole server's, whichever database a client has chosen.
+        channels = f"reviva:live:{redis.connection_pool.connection_kwargs.get('db') or 0}:"
+        self._watch = f"{channels}watch"
+        self._events = f"{channels}events:"
         self._watched_here: Counter[str] = Counter()
         self._wanted_until: dict[str, float] = {}
         self._announce_now = asyncio.Event()
@@ -111,7 +113,7 @@ class LiveBus:
 
     async def _send(self, project_id: str, sample: Sample) -> None:
         try:
-            await self._redis.publish(_EVENTS + project_id, sample.encode())
+            await self._redis.publish(self._events + project_id, sample.encode())
         except (RedisError, OSError) as error:
             self._note_away(error)
             if project_id in self._watched_here:
@@ -122,7 +124,7 @@ class LiveBus:
             for project_id in list(self._watched_here):
                 self._want(project_id)
                 with contextlib.suppress(RedisError, OSError):
-                    await self._redis.publish(_WATCH, project_id)
+                    await self._redis.publish(self._watch, project_id)
             self._forget_unwanted()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._announce_now.wait(), _ANNOUNCE_S)
@@ -142,9 +144,9 @@ class LiveBus:
                 async with self._redis.pubsub(ignore_subscribe_messages=True) as pubsub:
                     # A pattern takes in every project's channel, so that no new watcher has to wait for a subscription;
                     # samples of projects that are not watched here are dropped below.
-                    await pubsub.subscribe(_WATCH)
-                    await pubsub.psubscribe(_EVENTS + "*")
-                    await self._redis.publish(_WATCH, _WHO_WATCHES)
+                    await pubsub.subscribe(self._watch)
+                    await pubsub.psubscribe(self._events + "*")
+                    await self._redis.publish(self._watch, _WHO_WATCHES)
                     await self._listen(pubsub)
             except (RedisError, OSError) as error:
                 self._note_away(error)
@@ -157,11 +159,11 @@ class LiveBus:
             if message is None:
                 continue
             channel = message["channel"].decode()
-            if channel == _WATCH and message["data"] == _WHO_WATCHES:
+            if channel == self._watch and message["data"] == _WHO_WATCHES:
                 self._announce_now.set()
-            elif channel == _WATCH:
+            elif channel == self._watch:
                 self._want(message["data"].decode())
-            elif (project_id := channel.removeprefix(_EVENTS)) in self._watched_here:
+            elif (project_id := channel.removeprefix(self._events)) in self._watched_here:
                 self._deliver(project_id, Sample.decode(message["data"]))
 
     def _note_away(self, error: Exception) -> None:
