@@ -42,6 +42,20 @@ def test_where_the_key_is_found(headers: dict[bytes, bytes], query: bytes, key: 
 
 
 @pytest.mark.parametrize(
+    ("query", "parameters"),
+    [
+        (b"", {}),
+        (b"a=1&b=&a=2", {b"a": b"2", b"b": b""}),
+        (b"page=%C3%A9&x=%FF", {b"page": b"\xc3\xa9", b"x": b"\xff"}),
+        (b"\xc3\xa9=caf\xe9&key=a+b", {b"\xc3\xa9": b"caf\xe9", b"key": b"a b"}),
+        (b"x=%zz&y=%", {b"x": b"%zz", b"y": b"%"}),
+    ],
+)
+def test_a_query_may_hold_any_bytes(query: bytes, parameters: dict[bytes, bytes]) -> None:
+    assert query_of(query) == parameters
+
+
+@pytest.mark.parametrize(
     ("content_type", "wanted", "form"),
     [
         (b"application/json", b"", "json"),

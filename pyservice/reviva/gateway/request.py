@@ -67,7 +67,11 @@ class ProxyTrust:
 
 def query_of(query_string: bytes) -> dict[bytes, bytes]:
     """The query's parameters; of a repeated one, the last."""
-    return dict(parse_qsl(query_string, keep_blank_values=True)) if query_string else {}
+    if not query_string:
+        return {}
+    # As text, and not in UTF-8: of bytes, parse_qsl reads ASCII only.
+    pairs = parse_qsl(query_string.decode("latin-1"), keep_blank_values=True, encoding="latin-1")
+    return {name.encode("latin-1"): value.encode("latin-1") for name, value in pairs}
 
 
 def api_key(headers: Headers, query: Mapping[bytes, bytes]) -> str | None:

@@ -77,7 +77,7 @@ PARAMETERS = {
     "history": ["1", "TRUE", "no", ""],
     "replay": ["1", "0"],
     "%6bey": [KEY],
-    "x": ["", "%", "%zz", "a+b"],
+    "x": ["", "%", "%zz", "a+b", "%C3%A9", "%FF"],
 }
 HEADERS = {
     "authorization": [
