@@ -2,6 +2,7 @@ from ipaddress import ip_network
 
 import pytest
 
+from reviva.gateway.http import Head, Path
 from reviva.gateway.request import ProxyTrust, api_key, native_format, query_of
 
 
@@ -18,6 +19,13 @@ from reviva.gateway.request import ProxyTrust, api_key, native_format, query_of
 )
 def test_only_what_trusted_proxies_wrote_is_believed(peer: str, forwarded_for: str | None, expected: str) -> None:
     assert ProxyTrust([ip_network("10.0.0.0/8")]).remote_ip(peer, forwarded_for) == expected
+
+
+def test_a_trailer_does_not_tell_where_a_request_came_from() -> None:
+    lines = [(b"x-forwarded-for", b"203.0.113.9")]
+    head = Head(Path(None), b"", lines, "10.0.0.1")
+    lines.append((b"x-forwarded-for", b"6.6.6.6"))
+    assert head.with_body(b"", ProxyTrust([ip_network("10.0.0.0/8")])).origin.remote_ip == "203.0.113.9"
 
 
 def test_without_trusted_proxies_nothing_is_believed() -> None:

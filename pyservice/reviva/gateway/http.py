@@ -37,7 +37,8 @@ class Head:
         """``lines``: the headers, names in lower case; ``peer``: the client's, empty where the front knows it."""
         self._path = path
         self._query = query
-        self._lines = lines
+        # The parser adds trailers to its list, in which anybody may pretend to be a proxy.
+        self._lines = tuple(lines)
         self._peer = peer
         self.headers = dict(lines)
         """Of one that is repeated, the last."""
