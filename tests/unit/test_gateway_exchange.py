@@ -24,8 +24,13 @@ REQUESTS = [
     post(b""),
     post_chunked(BODY[:7], BODY[7:]),
     post(BODY, "content-encoding: identity"),
+    post(BODY, "connection: Upgrade, HTTP2-Settings", "upgrade: h2c", "http2-settings: AAMAAABk"),
+    post(BODY, "connection: upgrade", "upgrade: websocket"),
+    post(BODY, "connection: upgrade", "upgrade: h2c", path="/elsewhere"),
     post(b"\x1f\x8bnot gzip", "x-forwarded-for: 10.1.1.1", "x-forwarded-for: 10.1.1.2"),
     b"GET /elsewhere HTTP/1.1\r\nhost: x\r\n\r\n",
+    b"GET /elsewhere HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n",
+    b"GET / HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\ncontent-length: 3\r\n\r\nabc",
     b"POST /elsewhere HTTP/1.1\r\nhost: x\r\ncontent-length: 3\r\n\r\nabc",
 ]
 
@@ -73,6 +78,16 @@ async def test_an_answer_comes_once_the_disk_has_the_events(make: Callable[..., 
     assert b'"accepted":1' in socket.written
     assert process.inflight.bytes == 0
     protocol.connection_lost(None)
+
+
+@pytest.mark.parametrize("upgrade", ["h2c", "websocket"])
+async def test_a_body_behind_an_upgrade_is_read_as_one(make: Callable[..., Process], upgrade: str) -> None:
+    process = make()
+    process.journal.is_quick = True
+    answer = await process.ask(post(BODY, "connection: upgrade", f"upgrade: {upgrade}"))
+    assert status(answer) == 200
+    assert b'"accepted":1' in answer
+    assert process.journal.appended == 1
 
 
 async def test_a_caller_that_has_left_disturbs_nobody(make: Callable[..., Process]) -> None:

@@ -5,7 +5,7 @@ use crate::query::{Query, is_set};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use hyper::header::{
-    AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, ORIGIN, UPGRADE, USER_AGENT,
+    AUTHORIZATION, CONTENT_ENCODING, CONTENT_TYPE, HeaderName, ORIGIN, USER_AGENT,
 };
 use hyper::http::HeaderValue;
 use hyper::http::request::Parts;
@@ -102,7 +102,7 @@ impl Heads {
     /// Reads an HTTP request's head; `None` where it is none that brings events, or not an ordinary one.
     pub fn read_http<'p>(&'p self, parts: &'p Parts, peer: &'p str) -> Option<Head<'p>> {
         let path = self.paths.get(parts.uri.path())?;
-        if parts.method != Method::POST || parts.headers.contains_key(UPGRADE) {
+        if parts.method != Method::POST {
             return None;
         }
         let query = Query::read(parts.uri.query().unwrap_or_default());

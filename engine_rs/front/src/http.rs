@@ -9,7 +9,7 @@ use crate::payload::Payload;
 use crate::upstream;
 use bytes::Bytes;
 use hyper::body::{Body, Incoming};
-use hyper::header::{CONTENT_TYPE, UPGRADE};
+use hyper::header::CONTENT_TYPE;
 use hyper::http::HeaderValue;
 use hyper::http::request::Parts;
 use hyper::upgrade::OnUpgrade;
@@ -94,8 +94,7 @@ impl Client {
 
     async fn hand_on(&self, parts: Parts, body: Payload) -> Response<Payload> {
         let mut request = Request::from_parts(parts, body);
-        let is_upgrade = request.headers().contains_key(UPGRADE);
-        let client = is_upgrade.then(|| hyper::upgrade::on(&mut request));
+        let client = upstream::is_upgrade(&request).then(|| hyper::upgrade::on(&mut request));
         let Ok(mut response) = self.upstream.send(request, &self.peer).await else {
             return self.serving.refusals.unavailable();
         };

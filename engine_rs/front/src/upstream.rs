@@ -5,12 +5,14 @@
 use crate::Local;
 use crate::head::PEER;
 use crate::payload::Payload;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::client::conn::{TrySendError, http1, http2};
-use hyper::header::{CONNECTION, EXPECT, HeaderName, TE, TRANSFER_ENCODING, UPGRADE};
+use hyper::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, HeaderName, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
 use hyper::http::HeaderValue;
 use hyper::http::uri::Uri;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 use hyper_util::rt::TokioIo;
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
@@ -24,6 +26,16 @@ pub const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
+const OF_ONE_CONNECTION: [HeaderName; 7] = [
+    EXPECT,
+    HTTP2_SETTINGS,
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    TE,
+    TRAILER,
+    TRANSFER_ENCODING,
+];
 
 /// Python cannot be reached.
 #[derive(Debug)]
@@ -119,6 +131,13 @@ impl Grpc {
     }
 }
 
+/// Whether it asks for a WebSocket. Other upgrades are ignored: not all parsers agree where a body ends that stands behind one.
+pub fn is_upgrade(request: &Request<Payload>) -> bool {
+    let wanted = request.headers().get(UPGRADE);
+    let is_websocket = wanted.is_some_and(|it| it.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    is_websocket && request.method() == Method::GET && request.body().is_end_stream()
+}
+
 async fn connect(socket: &Path) -> Result<TokioIo<UnixStream>, Unreachable> {
     let stream = UnixStream::connect(socket).await;
     stream.map(TokioIo::new).map_err(|_| Unreachable)
@@ -137,13 +156,19 @@ fn set_peer(request: &mut Request<Payload>, peer: &str) {
 
 /// What holds for one connection only is not handed on. Being asked for the body is the front's business.
 fn rewrite_for_http(request: &mut Request<Payload>, peer: &str) {
-    let is_upgrade = request.headers().contains_key(UPGRADE);
+    let is_upgrade = is_upgrade(request);
     let headers = request.headers_mut();
-    for name in [EXPECT, KEEP_ALIVE, PROXY_CONNECTION, TE, TRANSFER_ENCODING] {
+    for name in OF_ONE_CONNECTION {
         headers.remove(name);
     }
     if !is_upgrade {
         headers.remove(CONNECTION);
+        headers.remove(UPGRADE);
+    }
+    if request.method() == Method::CONNECT {
+        // Where a body ends that stands behind it is read differently, too.
+        request.headers_mut().remove(CONTENT_LENGTH);
+        *request.body_mut() = Payload::default();
     }
     set_peer(request, peer);
     let path = request

@@ -1,7 +1,8 @@
 """uvicorn's HTTP/1.1 protocol, but that requests that bring events become exchanges instead of ASGI calls.
 
 Of what ASGI costs for a small request (a scope, a task, four messages, two writes) nothing is left then. All else is
-uvicorn's: parsing, keep-alive, pipelining, the limit of connections, shutdown.
+uvicorn's: parsing, keep-alive, pipelining, the limit of connections, shutdown. But an upgrade that nobody here knows
+(``h2c``, which curl and Java's client offer) is ignored, where the parser would take it that no body follows.
 """
 
 from collections.abc import Coroutine
@@ -31,6 +32,8 @@ class IngestProtocol(HttpToolsProtocol):
         self._ingest = ingest
         self._reading: Exchange | None = None
         """The exchange whose body is being read."""
+        self._plain_head = b""
+        """The head that has just been read, without the upgrade that it asks for in vain."""
         self._head_since: float | None = perf_counter()
         """Since when the head of a request is waited for; while a connection is idle, uvicorn has an eye on it."""
 
@@ -41,6 +44,15 @@ class IngestProtocol(HttpToolsProtocol):
         elif self._head_since is not None and now - self._head_since > HEAD_PATIENCE_S:
             self.transport.close()
 
+    def data_received(self, data: bytes) -> None:  # noqa: D102
+        self._unset_keepalive_if_required()
+        try:
+            self._parse(data)
+        except httptools.HttpParserError:
+            message = "Invalid HTTP request received."
+            self.logger.warning(message)
+            self.send_400_response(message)
+
     def on_message_begin(self) -> None:  # noqa: D102
         super().on_message_begin()
         self._head_since = perf_counter()
@@ -49,6 +61,9 @@ class IngestProtocol(HttpToolsProtocol):
         self._head_since = None
         # One that came in the same packet may have been refused at once, after which the connection counts as idle.
         self._unset_keepalive_if_required()
+        if self._is_upgrade_in_vain():
+            self._plain_head = self._head_without_upgrade()
+            return
         head = self._head() if self._is_ordinary_post() else None
         if head is None:
             super().on_headers_complete()
@@ -70,6 +85,8 @@ class IngestProtocol(HttpToolsProtocol):
             self._reading.read(body)
 
     def on_message_complete(self) -> None:  # noqa: D102
+        if self._plain_head:
+            return
         if self._reading is None:
             super().on_message_complete()
         else:
@@ -99,10 +116,35 @@ class IngestProtocol(HttpToolsProtocol):
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
+    def _parse(self, data: bytes) -> None:
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            if self._should_upgrade():
+                self.handle_websocket_upgrade()
+            elif self._plain_head:
+                [end_of_head] = upgrade.args
+                head, self._plain_head = self._plain_head, b""
+                self._parse(head + data[end_of_head:])
+
+    def _should_upgrade(self) -> bool:
+        names = {name for name, _ in self.headers}
+        has_body = b"content-length" in names or b"transfer-encoding" in names
+        return self.parser.get_method() == b"GET" and not has_body and super()._should_upgrade()
+
+    def _is_upgrade_in_vain(self) -> bool:
+        # Behind CONNECT nothing follows that could be read.
+        is_asked = self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT"
+        return is_asked and not self._should_upgrade()
+
+    def _head_without_upgrade(self) -> bytes:
+        lines = [b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())]
+        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
+
     def _is_ordinary_post(self) -> bool:
-        is_upgrade = self.parser.should_upgrade() and self._should_upgrade()
         has_room = self.limit_concurrency is None or len(self.connections) < self.limit_concurrency
-        return self.parser.get_method() == b"POST" and has_room and not is_upgrade
+        return self.parser.get_method() == b"POST" and has_room
 
     def _head(self) -> Head | None:
         url = httptools.parse_url(self.url)

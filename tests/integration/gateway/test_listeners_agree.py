@@ -117,8 +117,13 @@ HEADERS = {
     "origin": ["https://shop.example", "https://SHOP.example", "https://evil.example", "null", ""],
     "expect": ["200-ok"],
     "te": ["trailers"],
-    "upgrade": ["h2c"],
+    "connection": ["Upgrade, HTTP2-Settings", "upgrade", "keep-alive"],
+    "upgrade": ["h2c", "websocket"],
+    "http2-settings": ["AAMAAABk"],
 }
+
+H2C = (("connection", "Upgrade, HTTP2-Settings"), ("upgrade", "h2c"), ("http2-settings", "AAMAAABk"))
+"""How curl and Java's client offer HTTP/2."""
 
 
 def pairs(known: dict[str, list[str]], most: int) -> st.SearchStrategy[tuple[tuple[str, str], ...]]:
@@ -193,6 +198,9 @@ def test_they_answer_and_keep_alike(listeners: Listeners) -> None:
     @example(Asked(path="/v1/t", headers=(("authorization", basic(f"{KEY}:")),), body="track"))
     @example(Asked(query=(("key", KEY), ("format", "proto")), headers=(), body="proto", is_gzipped=True))
     @example(Asked(headers=(("x-reviva-peer", "6.6.6.6"), ("x-forwarded-for", "203.0.113.7")), body="keyed"))
+    @example(Asked(headers=(("authorization", f"Bearer {KEY}"), *H2C)))
+    @example(Asked(headers=H2C, body="keyed"))
+    @example(Asked(path="/v1/nothing", headers=H2C))
     @settings(max_examples=400, deadline=None)
     def answer_alike(asked: Asked) -> None:
         request = asked.encode(f"e{next(numbers)}")
@@ -202,6 +210,20 @@ def test_they_answer_and_keep_alike(listeners: Listeners) -> None:
     by_engine, by_python = kept(listeners.engine), kept(listeners.python)
     assert by_engine == by_python
     assert len(by_engine) > 50
+
+
+def test_a_body_behind_an_offer_of_http_2_is_taken(listeners: Listeners) -> None:
+    for number, headers in enumerate([H2C, (("authorization", f"Bearer {KEY}"), *H2C)]):
+        request = Asked(headers=headers, body="keyed").encode(f"e{number}")
+        head, body = request[: request.index(b"\r\n\r\n") + 4], request[request.index(b"\r\n\r\n") + 4 :]
+        for server in listeners:
+            with socket.create_connection(("127.0.0.1", server.http_port), timeout=20) as connection:
+                connection.sendall(head)
+                connection.sendall(body)
+                response = HTTPResponse(connection)
+                response.begin()
+                assert (response.status, json.loads(response.read())["accepted"]) == (200, 1)
+    assert [len(kept(server)) for server in listeners] == [2, 2]
 
 
 class Streamed(NamedTuple):

@@ -80,7 +80,6 @@ fn what_is_not_plain_is_left_to_python() {
         ("POST", "/v1/other", ("accept", "*/*")),
         ("POST", "/v1/%65vents", ("accept", "*/*")),
         ("POST", "/v1/events?replay=1", ("accept", "*/*")),
-        ("POST", "/v1/events", ("upgrade", "h2c")),
         ("POST", "/v1/events", ("authorization", "Basic ???")),
         ("POST", "/v1/events", ("user-agent", "caf\u{e9}")),
     ] {

@@ -196,6 +196,54 @@ fn what_is_not_plain_is_handed_on_as_it_came() {
 }
 
 #[test]
+fn an_upgrade_to_another_protocol_than_websocket_is_ignored() {
+    let h2c = "connection: Upgrade, HTTP2-Settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk";
+    let websocket = "connection: Upgrade\r\nupgrade: websocket";
+    let gateway = Gateway::start();
+    let python = gateway.python();
+    let mut client = gateway.connect();
+    for lines in [h2c, websocket] {
+        let plain = post_with(&format!("authorization: Bearer key\r\n{lines}"), EVENT);
+        client.get_mut().write_all(plain.as_bytes()).unwrap();
+        assert_eq!(Answer::read(&mut client).status, 200, "{lines}");
+        let other = post_with(lines, EVENT);
+        client.get_mut().write_all(other.as_bytes()).unwrap();
+        assert_eq!(Answer::read(&mut client).status, 418, "{lines}");
+        let handed = python.recv().unwrap();
+        assert!(handed.ends_with(EVENT));
+        for name in ["connection", "upgrade", "http2-settings"] {
+            assert!(!handed.contains(name), "{handed}");
+        }
+    }
+}
+
+#[test]
+fn what_stands_behind_connect_is_not_handed_on() {
+    let gateway = Gateway::start();
+    let python = gateway.python();
+    let behind = "GET /behind HTTP/1.1\r\n\r\n";
+    let length = behind.len();
+    let head = format!("CONNECT x:80 HTTP/1.1\r\nhost: x\r\ncontent-length: {length}");
+    assert_eq!(gateway.ask(&format!("{head}\r\n\r\n{behind}")).status, 418);
+    let handed = python.recv().unwrap();
+    assert!(handed.starts_with("CONNECT ") && !handed.contains("content-length"));
+    assert!(!handed.contains(behind));
+}
+
+#[test]
+fn trailers_are_not_handed_on() {
+    let gateway = Gateway::start();
+    let python = gateway.python();
+    let head =
+        "POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\ntrailer: x-forwarded-for";
+    gateway.ask(&format!(
+        "{head}\r\n\r\n0\r\nx-forwarded-for: 6.6.6.6\r\n\r\n"
+    ));
+    let handed = python.recv().unwrap();
+    assert!(!handed.contains("trailer") && !handed.contains("6.6.6.6"));
+}
+
+#[test]
 fn without_a_journal_or_a_token_nothing_is_taken() {
     let gateway = Gateway::start();
     let python = gateway.python();
