@@ -9,16 +9,17 @@ use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use socket2::{Domain, Protocol, Socket, Type};
-use std::io;
+use std::io::{self, Cursor};
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, join};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{interval, sleep};
+use tokio::time::{interval, sleep, timeout};
 
 /// Connections that may wait for being accepted.
 pub const BACKLOG: i32 = 2048;
@@ -26,6 +27,8 @@ pub const BACKLOG: i32 = 2048;
 const LOOK: Duration = Duration::from_secs(1);
 /// After an error such as too many open files.
 const PAUSE: Duration = Duration::from_millis(50);
+/// What a client of HTTP/2 says first.
+const PREFACE_BYTES: usize = 24;
 const CONCURRENT_STREAMS: u32 = 1000;
 const PING_EVERY: Duration = Duration::from_secs(60);
 
@@ -123,11 +126,18 @@ pub async fn serve_http(serving: Rc<Serving>, mut stopping: Stopping, arrival: A
     }
 }
 
-/// Serves a client of gRPC; one too many is cut off, after which gRPC's clients try again later.
+/// Serves a client of gRPC; one too many is cut off, after which gRPC's clients try again later. So is one that says nothing.
 pub async fn serve_grpc(serving: Rc<Serving>, mut stopping: Stopping, arrival: Arrival) {
     if arrival.is_excess {
         return;
     }
+    let begun = tokio::select! {
+        begun = timeout(serving.waits.head, begin_grpc(arrival.stream)) => begun,
+        _ = stopping.wait_for(|&is_stopping| is_stopping) => return,
+    };
+    let Ok(Ok(stream)) = begun else {
+        return;
+    };
     let client = Rc::new(GrpcClient {
         upstream: upstream::Grpc::new(&serving.grpc_upstream),
         peer: arrival.peer,
@@ -141,7 +151,7 @@ pub async fn serve_grpc(serving: Rc<Serving>, mut stopping: Stopping, arrival: A
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_concurrent_streams(CONCURRENT_STREAMS)
         .keep_alive_interval(PING_EVERY)
-        .serve_connection(TokioIo::new(arrival.stream), service);
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     tokio::select! {
         _ = connection.as_mut() => return,
@@ -150,6 +160,14 @@ pub async fn serve_grpc(serving: Rc<Serving>, mut stopping: Stopping, arrival: A
     connection.as_mut().graceful_shutdown();
     // What ends a connection in another way is its client's doing.
     let _ = connection.await;
+}
+
+/// Waits for the preface, before which hyper has no patience that ends.
+async fn begin_grpc(mut stream: TcpStream) -> io::Result<impl AsyncRead + AsyncWrite + Unpin> {
+    let mut preface = [0; PREFACE_BYTES];
+    stream.read_exact(&mut preface).await?;
+    let (rest, writer) = stream.into_split();
+    Ok(join(Cursor::new(preface).chain(rest), writer))
 }
 
 fn peer_of(address: SocketAddr) -> Rc<str> {

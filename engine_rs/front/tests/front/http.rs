@@ -25,6 +25,12 @@ impl Gateway {
         BufReader::new(stream)
     }
 
+    fn connect_grpc(&self) -> TcpStream {
+        let stream = TcpStream::connect(("127.0.0.1", self.front.ports().1)).unwrap();
+        stream.set_read_timeout(Some(GRACE)).unwrap();
+        stream
+    }
+
     /// What is answered to a request on a connection of its own.
     fn ask(&self, request: &str) -> Answer {
         let mut client = self.connect();
@@ -338,19 +344,41 @@ fn one_connection_too_many_is_told_so() {
 #[test]
 fn one_grpc_connection_too_many_is_cut_off() {
     let gateway = Gateway::with(|options| options.max_connections = 1);
-    let connect = || {
-        let stream = TcpStream::connect(("127.0.0.1", gateway.front.ports().1)).unwrap();
-        stream.set_read_timeout(Some(GRACE)).unwrap();
-        stream
-    };
     let no_settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
-    let mut first = connect();
+    let mut first = gateway.connect_grpc();
     first
         .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
         .unwrap();
     first.write_all(&no_settings).unwrap();
     assert!(first.read(&mut [0; 9]).unwrap() > 0);
-    assert_eq!(connect().read(&mut [0; 9]).unwrap(), 0);
+    assert_eq!(gateway.connect_grpc().read(&mut [0; 9]).unwrap(), 0);
+}
+
+#[test]
+fn a_grpc_client_that_says_nothing_is_cut_off() {
+    let gateway = Gateway::start();
+    let mut silent = gateway.connect_grpc();
+    let mut slow = gateway.connect_grpc();
+    slow.write_all(b"PRI * HTTP/2.0").unwrap();
+    let began = Instant::now();
+    for client in [&mut silent, &mut slow] {
+        assert_eq!(client.read(&mut [0; 9]).unwrap(), 0);
+    }
+    assert!(began.elapsed() > WAITS.head / 2);
+}
+
+#[test]
+fn a_front_that_stops_waits_for_no_grpc_client_that_says_nothing() {
+    let gateway = Gateway::with(|options| {
+        options.max_connections = 1;
+        options.waits.head = Duration::from_secs(60);
+    });
+    let _silent = gateway.connect_grpc();
+    let one_too_many = gateway.connect_grpc().read(&mut [0; 9]).unwrap();
+    assert_eq!(one_too_many, 0);
+    let began = Instant::now();
+    gateway.front.stop(GRACE);
+    assert!(began.elapsed() < GRACE);
 }
 
 #[test]
