@@ -248,6 +248,7 @@ class Front:
         max_connections: int,
         head_patience_s: float,
         idle_patience_s: float,
+        body_patience_s: float,
         window: tuple[int, int, builtins.bytes],
         ack_bounds: Sequence[float],
         unavailable: builtins.bytes,
@@ -259,7 +260,8 @@ class Front:
         ``x-reviva-peer``. ``paths``: where events are taken over HTTP, with format (``None``: the request says) and
         Segment's call. ``origins``: of web pages that may read answers (``None``: all), in lower case; their answers
         carry ``exposing``. ``max_connections``: of HTTP and of gRPC each. ``head_patience_s``, ``idle_patience_s``: how
-        long a client of HTTP may take to end a head and to begin another one. ``window``: how many batches and bytes of
+        long a client of HTTP may take to end a head and to begin another one; of gRPC, to say anything at all.
+        ``body_patience_s``: how long a stream's message may take. ``window``: how many batches and bytes of
         a stream may be unacknowledged, and the message that says so. ``ack_bounds``: seconds, rising.
         ``unavailable``, ``too_many_connections``: documents of a 503. Raises ``OSError`` where an address is taken,
         ``ValueError`` for what cannot be.

@@ -32,7 +32,7 @@ async def test_a_body_that_does_not_come_is_refused(make: Callable[..., Process]
     process = make()
     socket, protocol = process.connect()
     protocol.data_received(post()[:HALF])
-    protocol.end_if_late(later(exchange._PATIENCE_S - 1))
+    protocol.end_if_late(later(exchange.BODY_PATIENCE_S - 1))
     assert socket.written == b""
     protocol.end_if_late(later())
     assert status(socket.written) == 408

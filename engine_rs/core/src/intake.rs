@@ -169,6 +169,12 @@ impl Intake {
         self.keys.set(keys);
     }
 
+    /// Whether this API key is accepted.
+    #[must_use]
+    pub fn knows(&self, key: &str) -> bool {
+        self.keys.owner(key).is_ok()
+    }
+
     /// Replaces the tracking plans. Returns those that cannot be followed; the others are in force.
     pub fn set_plans(&self, plans: &[Stated]) -> Vec<PlanError> {
         self.plans.set(plans)

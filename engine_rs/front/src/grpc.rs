@@ -60,11 +60,10 @@ impl Client {
             Read::Broken => return unavailable(),
         };
         let taken = match messages::only_one(&body) {
-            Some(message) => serving.ingest.take(head, &message, began).await,
+            Some(message) => serving.ingest.take(head, &message, held, began).await,
             None => None,
         };
         let Some(taken) = taken else {
-            drop(held);
             return self.hand_on(parts, Payload::whole(body)).await;
         };
         let message = messages::framed(&taken.answer);

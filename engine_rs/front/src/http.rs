@@ -60,7 +60,7 @@ impl Client {
             // Refused by its head: who asked whether the body is wanted is not told to send it.
             return self.hand_on(parts, Payload::unread(body)).await;
         }
-        let most = if head.key.is_some() {
+        let most = if serving.ingest.knows(&head) {
             serving.max_body_bytes
         } else {
             QUICK_BYTES
@@ -74,8 +74,7 @@ impl Client {
             }
             Read::Broken => return serving.refusals.unavailable(),
         };
-        let Some(taken) = serving.ingest.take(head, &body, began).await else {
-            drop(held);
+        let Some(taken) = serving.ingest.take(head, &body, held, began).await else {
             return self.hand_on(parts, Payload::whole(body)).await;
         };
         self.acknowledge(taken, &parts.headers)

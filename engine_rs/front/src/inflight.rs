@@ -62,6 +62,16 @@ impl Held {
         self.size += if is_admitted { size } else { 0 };
         is_admitted
     }
+
+    /// The share of `size` bytes, or of all that there are.
+    pub fn split(&mut self, size: usize) -> Self {
+        let size = size.min(self.size);
+        self.size -= size;
+        Self {
+            inflight: Arc::clone(&self.inflight),
+            size,
+        }
+    }
 }
 
 impl Drop for Held {
@@ -89,6 +99,8 @@ mod tests {
         let inflight = Arc::new(Inflight::new(10));
         let mut held = Held::none(&inflight);
         assert!(held.admit(4) && held.admit(6) && !held.admit(1));
+        drop(held.split(7));
+        assert_eq!(inflight.bytes(), 3);
         drop(held);
         assert_eq!(inflight.bytes(), 0);
     }

@@ -2,7 +2,7 @@
 
 use crate::durable::{Durable, Ticket};
 use crate::head::Head;
-use crate::inflight::Inflight;
+use crate::inflight::{Held, Inflight};
 use crate::leases::Leases;
 use crate::samples::Samples;
 use crate::tally::Tally;
@@ -40,6 +40,8 @@ pub struct Begun {
     taken: Taken,
     durable: Ticket,
     began: Instant,
+    /// Its body's share of what is in flight, until it is acknowledged.
+    held: Held,
 }
 
 /// Decodes, holds against limits, appends, shows to live viewers.
@@ -68,17 +70,35 @@ impl Ingest {
         &self.shared.inflight
     }
 
+    /// Whether it is said by the head whose events they are.
+    pub fn knows(&self, head: &Head<'_>) -> bool {
+        let key = head.key.as_deref();
+        key.is_some_and(|key| self.shared.intake.knows(key))
+    }
+
     /// Takes a request in; its answer, once its events are durable. `None`: nothing was kept, Python may find out why.
-    pub async fn take(&self, head: Head<'_>, body: &Bytes, began: Instant) -> Option<Taken> {
-        let begun = self.begin(head, body, began).await?;
+    pub async fn take(
+        &self,
+        head: Head<'_>,
+        body: &Bytes,
+        held: Held,
+        began: Instant,
+    ) -> Option<Taken> {
+        let begun = self.begin(head, body, held, began).await?;
         self.finish(begun).await
     }
 
     /// The first half of [`take`](Self::take): up to the journal's queue.
-    pub async fn begin(&self, head: Head<'_>, body: &Bytes, began: Instant) -> Option<Begun> {
+    pub async fn begin(
+        &self,
+        head: Head<'_>,
+        body: &Bytes,
+        held: Held,
+        began: Instant,
+    ) -> Option<Begun> {
         let journal = self.journal.borrow().clone()?;
         let format = head.format;
-        let intaken = self.decode(head, body).await?;
+        let (intaken, held) = self.decode(head, body, held).await?;
         if !self.shared.leases.take(&intaken.key_hash, intaken.events()) {
             return None;
         }
@@ -94,6 +114,7 @@ impl Ingest {
             },
             durable,
             began,
+            held,
         })
     }
 
@@ -102,16 +123,18 @@ impl Ingest {
         begun.durable.await.ok()?;
         self.tally()
             .count_ack(begun.began.elapsed(), &self.ack_bounds);
+        drop(begun.held);
         Some(begun.taken)
     }
 
-    async fn decode(&self, head: Head<'_>, body: &Bytes) -> Option<Intaken> {
+    async fn decode(&self, head: Head<'_>, body: &Bytes, held: Held) -> Option<(Intaken, Held)> {
         let intake = &self.shared.intake;
         if is_quick(body, &head.content_encoding) {
-            return decode(intake, &head, body);
+            return decode(intake, &head, body).map(|intaken| (intaken, held));
         }
         let (intake, head, body) = (Arc::clone(intake), head.into_owned(), body.clone());
-        let decode = move || decode(&intake, &head, &body);
+        // With what it holds: where the client goes meanwhile, the thread goes on nevertheless.
+        let decode = move || decode(&intake, &head, &body).map(|intaken| (intaken, held));
         spawn_blocking(decode).await.ok()?
     }
 
@@ -130,3 +153,6 @@ fn decode(intake: &Intake, head: &Head<'_>, body: &[u8]) -> Option<Intaken> {
     .ok()?
     .ok()
 }
+
+#[cfg(test)]
+mod tests;

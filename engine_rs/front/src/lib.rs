@@ -52,6 +52,7 @@ use ingest::Ingest;
 use reviva_core::journal::JournalWriter;
 use socket2::Socket;
 use std::io;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -123,6 +124,7 @@ impl Front {
             let tally = Arc::clone(&tally);
             let runtime = runtime::Builder::new_current_thread()
                 .enable_all()
+                .max_blocking_threads(decoders())
                 .build()?;
             move || {
                 let serving = Serving::new(shared, options, tally);
@@ -224,6 +226,12 @@ impl Serving {
             refusals: options.refusals,
         })
     }
+}
+
+/// How many large bodies are decoded at a time: each may be inflated to a multiple of what counts as in flight for it.
+fn decoders() -> usize {
+    // As many as Python's pool has.
+    thread::available_parallelism().map_or(1, NonZero::get) + 4
 }
 
 async fn run(serving: Rc<Serving>, mut commands: mpsc::UnboundedReceiver<Command>) {

@@ -1,5 +1,7 @@
 //! The messages of a gRPC call whose body is still coming.
 
+use crate::inflight::{Held, Inflight};
+use crate::patience::SLOWEST_BYTES_S;
 use crate::payload::Payload;
 use crate::upstream::STREAM_WINDOW_BYTES;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
@@ -7,6 +9,9 @@ use http_body_util::BodyExt;
 use hyper::HeaderMap;
 use hyper::body::Incoming;
 use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, timeout};
 
 /// Of a message: whether it is compressed, and its length.
 pub const PREFIX_BYTES: usize = 5;
@@ -16,42 +21,67 @@ pub struct Messages {
     body: Incoming,
     /// What has come of the next messages.
     read: BytesMut,
-    /// Size of a message.
-    most: usize,
+    /// Counts it.
+    held: Held,
     /// What stood behind the last message.
     pub trailers: Option<HeaderMap>,
 }
 
 /// What comes next.
 pub enum Next {
-    /// Not compressed; with its prefix.
-    Plain(Bytes),
-    /// Compressed, too large, or cut short. It is still to be read.
+    /// Not compressed; with its prefix, and what counts it.
+    Plain(Bytes, Held),
+    /// Compressed, too large, cut short, or more than there is room for. It is still to be read.
     Other,
+    /// It has begun, and does not go on.
+    Late,
     End,
     /// The other side has gone.
     Broken,
 }
 
 impl Messages {
-    pub fn new(body: Incoming, most: usize) -> Self {
+    pub fn new(body: Incoming, inflight: &Arc<Inflight>) -> Self {
         Self {
             body,
             read: BytesMut::new(),
-            most,
+            held: Held::none(inflight),
             trailers: None,
         }
     }
 
-    /// Waits for the next message. Nothing is lost where it is not waited for to the end.
-    pub async fn next(&mut self) -> Next {
+    /// Waits for the next message, of up to `most` bytes; for one that has begun, at most as `patience` says. Nothing is lost
+    /// where it is not waited for to the end.
+    pub async fn next(&mut self, most: usize, patience: Duration) -> Next {
+        let mut began = None;
         loop {
-            if let Some(next) = take(&mut self.read, self.most) {
-                return next;
+            match take(&mut self.read, most) {
+                Found::Whole(message) => {
+                    let held = self.held.split(message.len());
+                    return Next::Plain(message, held);
+                }
+                Found::Other => return Next::Other,
+                Found::Beginning => {}
             }
-            match self.body.frame().await {
+            let frame = if self.read.is_empty() {
+                self.body.frame().await
+            } else {
+                let began = *began.get_or_insert_with(Instant::now);
+                let allowed = patience.saturating_add(at_least(self.read.len()));
+                let left = allowed.saturating_sub(began.elapsed());
+                match timeout(left, self.body.frame()).await {
+                    Ok(frame) => frame,
+                    Err(_) => return Next::Late,
+                }
+            };
+            match frame {
                 Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => self.read.extend_from_slice(&data),
+                    Ok(data) => {
+                        self.read.extend_from_slice(&data);
+                        if !self.held.admit(data.len()) {
+                            return Next::Other;
+                        }
+                    }
                     Err(frame) => self.trailers = frame.into_trailers().ok(),
                 },
                 Some(Err(_)) => return Next::Broken,
@@ -70,21 +100,36 @@ impl Messages {
     }
 }
 
+/// What stands first in what has come.
+#[derive(Debug, PartialEq)]
+enum Found {
+    Whole(Bytes),
+    Other,
+    Beginning,
+}
+
 /// The next message of `read`, once there is all of it.
-fn take(read: &mut BytesMut, most: usize) -> Option<Next> {
-    let mut prefix = read.get(..PREFIX_BYTES)?;
+fn take(read: &mut BytesMut, most: usize) -> Found {
+    let Some(mut prefix) = read.get(..PREFIX_BYTES) else {
+        return Found::Beginning;
+    };
     let is_compressed = prefix.get_u8() != 0;
     let length = prefix.get_u32() as usize;
     if is_compressed || length > most {
-        return Some(Next::Other);
+        return Found::Other;
     }
     let whole = PREFIX_BYTES + length;
     if read.len() < whole {
         // No more than may come at once: a mere announcement is not to take memory.
         read.reserve((whole - read.len()).min(STREAM_WINDOW_BYTES as usize));
-        return None;
+        return Found::Beginning;
     }
-    Some(Next::Plain(read.split_to(whole).freeze()))
+    Found::Whole(read.split_to(whole).freeze())
+}
+
+/// How long so much may take.
+fn at_least(bytes: usize) -> Duration {
+    Duration::from_secs((bytes / SLOWEST_BYTES_S) as u64)
 }
 
 /// The one message of a unary call, without its prefix; `None` where it is compressed, or not one.
@@ -110,9 +155,9 @@ mod tests {
 
     fn plain(read: &mut BytesMut, most: usize) -> Option<Bytes> {
         match take(read, most) {
-            Some(Next::Plain(message)) => Some(message.slice(PREFIX_BYTES..)),
-            None => None,
-            Some(_) => panic!("not a plain message"),
+            Found::Whole(message) => Some(message.slice(PREFIX_BYTES..)),
+            Found::Beginning => None,
+            Found::Other => panic!("not a plain message"),
         }
     }
 
@@ -135,7 +180,7 @@ mod tests {
     #[test]
     fn a_large_message_that_is_only_announced_takes_little_memory() {
         let mut read = BytesMut::from(&b"\0\x40\0\0\0"[..]);
-        assert!(take(&mut read, 1 << 30).is_none());
+        assert_eq!(take(&mut read, 1 << 30), Found::Beginning);
         assert!(read.capacity() <= 2 * STREAM_WINDOW_BYTES as usize);
     }
 
@@ -143,7 +188,7 @@ mod tests {
     fn what_is_not_plain_is_left_unread() {
         for message in [&b"\x01\0\0\0\x02ab"[..], b"\0\0\0\0\x03ab"] {
             let mut read = BytesMut::from(message);
-            assert!(matches!(take(&mut read, 2), Some(Next::Other)));
+            assert_eq!(take(&mut read, 2), Found::Other);
             assert_eq!(&read[..], message);
         }
     }

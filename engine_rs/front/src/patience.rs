@@ -1,4 +1,4 @@
-//! How long a client of HTTP/1.1 may take: to begin a request, and to end its head. Bodies are timed by whoever reads them.
+//! How long clients may take: one of HTTP/1.1 to begin a request, and to end its head. Bodies are timed by whoever reads them.
 
 use hyper_util::rt::TokioIo;
 use std::io;
@@ -16,7 +16,12 @@ pub struct Waits {
     pub head: Duration,
     /// To begin the next request.
     pub idle: Duration,
+    /// For a body, or a stream's message; more for one that comes at [`SLOWEST_BYTES_S`] or faster.
+    pub body: Duration,
 }
+
+/// A body that comes at this rate is waited for.
+pub const SLOWEST_BYTES_S: usize = 16 << 10;
 
 #[derive(Clone, Copy, PartialEq)]
 enum State {
@@ -154,6 +159,7 @@ mod tests {
         let patience = Patience::new(Waits {
             head: Duration::from_secs(10),
             idle: Duration::from_secs(75),
+            body: Duration::from_secs(30),
         });
         let later = |seconds| Instant::now() + Duration::from_secs(seconds);
         assert!(!patience.is_over(later(9)) && patience.is_over(later(11)));

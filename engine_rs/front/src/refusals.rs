@@ -34,12 +34,22 @@ impl Refusals {
     }
 }
 
-/// How a call of gRPC ends that may be tried again in a second.
+/// How a call of gRPC ends where the server cannot go on.
 pub(crate) fn not_ready(why: &'static str) -> HeaderMap {
+    try_again("not_ready", why)
+}
+
+/// How one ends whose client does not go on.
+pub(crate) fn too_slow() -> HeaderMap {
+    let why = "the rest of the message did not come in time; try again";
+    try_again("request_timeout", why)
+}
+
+fn try_again(code: &'static str, why: &'static str) -> HeaderMap {
     HeaderMap::from_iter([
         (GRPC_STATUS, HeaderValue::from_static("14")),
         (GRPC_MESSAGE, HeaderValue::from_static(why)),
-        (CODE, HeaderValue::from_static("not_ready")),
+        (CODE, HeaderValue::from_static(code)),
         (PUSHBACK, HeaderValue::from_static("1000")),
     ])
 }

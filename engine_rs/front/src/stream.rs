@@ -5,20 +5,22 @@
 
 use crate::grpc::{Client, UNREACHABLE, ok, response};
 use crate::head::Head;
-use crate::inflight::Held;
+use crate::inflight::{Held, Inflight};
 use crate::ingest::Begun;
 use crate::messages::{Messages, Next, PREFIX_BYTES, framed};
 use crate::payload::Payload;
-use crate::refusals::{GRPC_STATUS, not_ready};
+use crate::refusals::{GRPC_STATUS, not_ready, too_slow};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Frame, Incoming};
 use hyper::header::CONTENT_TYPE;
 use hyper::http::request::Parts;
 use hyper::{HeaderMap, Request, Response};
+use reviva_core::intake::QUICK_BYTES;
 use std::pin::pin;
 use std::rc::Rc;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 use tokio::task::spawn_local;
 
@@ -80,8 +82,8 @@ enum Owed<'s> {
     Rest(Payload),
 }
 
-/// What a batch takes of all bytes in flight and of its stream's window, until it is acknowledged.
-type Share<'s> = (Held, SemaphorePermit<'s>, SemaphorePermit<'s>);
+/// What a batch takes of its stream's window, until it is acknowledged.
+type Share<'s> = (SemaphorePermit<'s>, SemaphorePermit<'s>);
 
 /// The client has gone.
 struct Gone;
@@ -100,7 +102,7 @@ impl Stream {
     /// Takes batches, as many as there is room for.
     async fn take<'s>(&'s self, body: Incoming, owe: mpsc::UnboundedSender<Owed<'s>>) {
         let serving = &self.client.serving;
-        let mut messages = Messages::new(body, serving.max_body_bytes);
+        let mut messages = Messages::new(body, serving.ingest.inflight());
         let mut stopping = self.client.stopping.clone();
         let end = loop {
             let Ok(batch) = self.batches.acquire().await else {
@@ -109,11 +111,14 @@ impl Stream {
             let next = tokio::select! {
                 biased;
                 _ = stopping.wait_for(|&is_stopping| is_stopping) => break Owed::End(not_ready(STOPPING)),
-                next = messages.next() => next,
+                next = messages.next(self.most(), serving.waits.body) => next,
             };
-            let message = match next {
-                Next::Plain(message) => message,
-                Next::Other => break Owed::Rest(messages.into_rest([])),
+            let (message, held) = match next {
+                Next::Plain(message, held) => (message, held),
+                Next::Other if self.is_known() => break Owed::Rest(messages.into_rest([])),
+                // Python refuses whatever this key sends, so it need not be much.
+                Next::Other => break Owed::Rest(Payload::whole(framed(b""))),
+                Next::Late => break Owed::End(too_slow()),
                 Next::End => break Owed::End(ok()),
                 Next::Broken => return,
             };
@@ -121,22 +126,34 @@ impl Stream {
             let Ok(bytes) = self.bytes.acquire_many(size).await else {
                 return;
             };
-            let mut held = Held::none(serving.ingest.inflight());
-            let Some(begun) = self.begin(&message, &mut held).await else {
+            let Some(begun) = self.begin(&message, held).await else {
                 break Owed::Rest(messages.into_rest([message]));
             };
             // Fails where the stream is over.
-            let _ = owe.send(Owed::Ack(begun, (held, batch, bytes)));
+            let _ = owe.send(Owed::Ack(begun, (batch, bytes)));
         };
         let _ = owe.send(end);
     }
 
-    async fn begin(&self, message: &Bytes, held: &mut Held) -> Option<Begun> {
+    async fn begin(&self, message: &Bytes, held: Held) -> Option<Begun> {
         let began = Instant::now();
         let batch = message.slice(PREFIX_BYTES..);
-        held.admit(batch.len()).then_some(())?;
         let ingest = &self.client.serving.ingest;
-        ingest.begin(self.head.clone(), &batch, began).await
+        ingest.begin(self.head.clone(), &batch, held, began).await
+    }
+
+    /// Size of a message.
+    fn most(&self) -> usize {
+        let most = self.client.serving.max_body_bytes;
+        if self.is_known() {
+            most
+        } else {
+            most.min(QUICK_BYTES)
+        }
+    }
+
+    fn is_known(&self) -> bool {
+        self.client.serving.ingest.knows(&self.head)
     }
 
     async fn answer(&self, mut owed: mpsc::UnboundedReceiver<Owed<'_>>) -> Result<(), Gone> {
@@ -170,8 +187,8 @@ impl Stream {
             parts.headers.remove(CONTENT_TYPE);
             return self.end(parts.headers).await;
         }
-        let mut answers = Messages::new(body, usize::MAX);
-        let Next::Plain(_window) = answers.next().await else {
+        let mut answers = Messages::new(body, &Arc::new(Inflight::new(usize::MAX)));
+        let Next::Plain(_window, _) = answers.next(usize::MAX, Duration::MAX).await else {
             return self.end(answers.trailers.unwrap_or_else(away)).await;
         };
         let mut answers = answers.into_rest([]);

@@ -117,6 +117,7 @@ impl Front {
         max_connections,
         head_patience_s,
         idle_patience_s,
+        body_patience_s,
         window,
         ack_bounds,
         unavailable,
@@ -140,6 +141,7 @@ impl Front {
         max_connections: usize,
         head_patience_s: f64,
         idle_patience_s: f64,
+        body_patience_s: f64,
         window: (usize, u32, Vec<u8>),
         ack_bounds: Vec<f64>,
         unavailable: Vec<u8>,
@@ -169,6 +171,7 @@ impl Front {
             waits: Waits {
                 head: Duration::try_from_secs_f64(head_patience_s).map_err(value)?,
                 idle: Duration::try_from_secs_f64(idle_patience_s).map_err(value)?,
+                body: Duration::try_from_secs_f64(body_patience_s).map_err(value)?,
             },
             window: Window {
                 batches: window.0,

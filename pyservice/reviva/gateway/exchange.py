@@ -19,7 +19,8 @@ _JSON = (b"content-type", b"application/json")
 _PROTOBUF = (b"content-type", b"application/x-protobuf")
 _TEXT = (b"content-type", b"text/plain; charset=utf-8")
 _REST_IS_UNWANTED = frozenset((401, 408, 413))
-_PATIENCE_S = 30.0
+BODY_PATIENCE_S = 30.0
+"""How long a client may take to end a body."""
 _SLOWEST_BYTES_S = 16 << 10
 """A body that comes at this rate, or was whole within the patience, is waited for."""
 _UNNAMED_BYTES = 512 << 10
@@ -107,7 +108,7 @@ class Exchange:
     def end_if_late(self, now: float) -> None:
         """Refuses where the body takes too long; ``now`` is a ``perf_counter()``."""
         is_reading = self._is_on and not self._is_whole and not self._is_over
-        if is_reading and now - self._began > _PATIENCE_S + self._inflight / _SLOWEST_BYTES_S:
+        if is_reading and now - self._began > BODY_PATIENCE_S + self._inflight / _SLOWEST_BYTES_S:
             self._refuse(too_slow())
 
     def abandon(self) -> None:

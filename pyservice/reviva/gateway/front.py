@@ -9,6 +9,7 @@ from reviva._engine import Front, Inflight, Intake, JournalWriter, Leases, Sampl
 from reviva.config import Settings
 from reviva.gateway.cors import EXPOSING
 from reviva.gateway.errors import not_ready, too_many_connections
+from reviva.gateway.exchange import BODY_PATIENCE_S
 from reviva.gateway.http import ingest_paths
 from reviva.gateway.httpprotocol import HEAD_PATIENCE_S, IDLE_PATIENCE_S
 from reviva.gateway.metrics import ACK_BOUNDS_S, Metrics
@@ -55,6 +56,7 @@ class EngineListener:
             max_connections=settings.limits.max_connections,
             head_patience_s=HEAD_PATIENCE_S,
             idle_patience_s=IDLE_PATIENCE_S,
+            body_patience_s=BODY_PATIENCE_S,
             window=(window.max_batches, window.max_bytes, window.encode()),
             ack_bounds=ACK_BOUNDS_S,
             unavailable=not_ready("the gateway cannot be reached").http_body(),

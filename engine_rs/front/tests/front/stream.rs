@@ -8,6 +8,7 @@ use hyper::client::conn::http2;
 use hyper::rt::Executor;
 use hyper::{HeaderMap, Request};
 use hyper_util::rt::TokioIo;
+use reviva_core::intake::QUICK_BYTES;
 use reviva_front::Window;
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -15,10 +16,11 @@ use std::task::{Context, Poll};
 use tokio::net::TcpStream;
 use tokio::runtime;
 use tokio::sync::mpsc;
-use tokio::task::{LocalSet, spawn_local};
+use tokio::task::{LocalSet, spawn_local, yield_now};
 use tokio::time::timeout;
 
 const WINDOW: &[u8] = b"window";
+const PREFIX_BYTES: usize = 5;
 
 /// An `IngestStreamResponse` with the ack of one event.
 fn ack(sequence: u8) -> Vec<u8> {
@@ -78,13 +80,17 @@ struct Stream {
 
 impl Stream {
     async fn open(gateway: &Gateway) -> Self {
+        Self::open_with(gateway, "key").await
+    }
+
+    async fn open_with(gateway: &Gateway, key: &str) -> Self {
         let address = ("127.0.0.1", gateway.front.ports().1);
         let socket = TokioIo::new(TcpStream::connect(address).await.unwrap());
         let (mut client, connection) = http2::handshake(Local, socket).await.unwrap();
         spawn_local(connection);
         let (say, said) = mpsc::unbounded_channel();
         let request = Request::post("http://x/reviva.v1.IngestService/IngestStream")
-            .header("authorization", "Bearer key")
+            .header("authorization", format!("Bearer {key}"))
             .body(Said(said))
             .unwrap();
         let response = client.send_request(request).await.unwrap();
@@ -99,7 +105,11 @@ impl Stream {
     }
 
     fn say(&self, message: &[u8]) {
-        self.say.as_ref().unwrap().send(framed(message)).unwrap();
+        self.say_raw(framed(message));
+    }
+
+    fn say_raw(&self, bytes: Bytes) {
+        self.say.as_ref().unwrap().send(bytes).unwrap();
     }
 
     /// The next answer; `None` at the end of the stream.
@@ -139,6 +149,15 @@ fn gateway(batches: usize) -> Gateway {
             message: Bytes::from_static(WINDOW),
         };
     })
+}
+
+async fn until(holds: impl Fn() -> bool) {
+    let holding = async {
+        while !holds() {
+            yield_now().await;
+        }
+    };
+    timeout(GRACE, holding).await.unwrap();
 }
 
 fn on_one_thread(test: impl Future<Output = ()>) {
@@ -197,19 +216,77 @@ fn a_front_that_stops_ends_streams_once_they_are_acknowledged() {
 }
 
 #[test]
+fn a_message_counts_as_it_comes() {
+    let gateway = gateway(4);
+    let inflight = &gateway.shared.inflight;
+    on_one_thread(async {
+        let stream = Stream::open(&gateway).await;
+        let message = framed(&batch(1));
+        let (start, rest) = message.split_at(7);
+        stream.say_raw(Bytes::copy_from_slice(start));
+        until(|| inflight.bytes() == start.len()).await;
+        stream.say_raw(Bytes::copy_from_slice(rest));
+        until(|| inflight.bytes() == 0).await;
+        stream.say_raw(Bytes::copy_from_slice(start));
+        until(|| inflight.bytes() == start.len()).await;
+    });
+    wait_until(|| inflight.bytes() == 0);
+    assert_eq!(gateway.front.take_tally().accepted, 1);
+}
+
+#[test]
+fn a_message_for_which_there_is_no_room_is_left_to_python_as_soon_as_it_comes() {
+    let gateway = gateway(4);
+    assert!(gateway.shared.inflight.admit(1 << 20));
+    on_one_thread(async {
+        let mut stream = Stream::open(&gateway).await;
+        stream.say_raw(framed(&batch(1)).slice(..7));
+        assert!(stream.end().await.1.contains("cannot be reached"));
+    });
+}
+
+#[test]
+fn who_does_not_go_on_with_a_message_is_given_up() {
+    let gateway = gateway(4);
+    on_one_thread(async {
+        let mut stream = Stream::open(&gateway).await;
+        stream.say(&batch(1));
+        assert_eq!(stream.hear().await.unwrap(), ack(1));
+        stream.say_raw(framed(&batch(2)).slice(..7));
+        let (status, message) = stream.end().await;
+        assert_eq!(status, "14");
+        assert!(message.contains("did not come in time"), "{message}");
+        assert_eq!(stream.trailers["reviva-code"], "request_timeout");
+    });
+}
+
+#[test]
+fn of_a_large_message_without_a_good_key_no_more_than_its_length_is_read() {
+    let gateway = Gateway::with(|options| {
+        options.max_body_bytes = 1 << 20;
+        options.window.batches = 4;
+        options.window.message = Bytes::from_static(WINDOW);
+    });
+    let large = framed(&[0; QUICK_BYTES + 1]);
+    on_one_thread(async {
+        let mut stream = Stream::open_with(&gateway, "unknown").await;
+        stream.say_raw(large.slice(..PREFIX_BYTES));
+        assert!(stream.end().await.1.contains("cannot be reached"));
+        let mut stream = Stream::open(&gateway).await;
+        stream.say_raw(large.slice(..PREFIX_BYTES));
+        assert!(stream.end().await.1.contains("did not come in time"));
+    });
+}
+
+#[test]
 fn a_client_that_goes_leaves_nothing_behind() {
     let gateway = gateway(4);
     on_one_thread(async {
         let stream = Stream::open(&gateway).await;
         stream.say(&batch(1));
         let started = batch(2);
-        stream
-            .say
-            .as_ref()
-            .unwrap()
-            .send(framed(&started).slice(..7))
-            .unwrap();
-        tokio::task::yield_now().await;
+        stream.say_raw(framed(&started).slice(..7));
+        yield_now().await;
     });
     wait_until(|| gateway.shared.inflight.bytes() == 0);
     gateway.front.stop_accepting();
