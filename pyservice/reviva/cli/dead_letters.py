@@ -44,7 +44,7 @@ _LEFT = {
 }
 """What sending again cannot help, by code."""
 _LEFT_CODES = ", ".join(f"'{code}'" for code in _LEFT)
-_IN_REPLAYS = "(project_id, dead_letter_id) IN (SELECT project_id, dead_letter_id FROM dead_letter_replays"
+_IN_REPLAYS = "(project_id, dead_letter_id) GLOBAL IN (SELECT project_id, dead_letter_id FROM dead_letter_replays"
 _SORT = "ORDER BY received_at, id LIMIT {limit:UInt32}"
 # What stage report tells of has been accepted.
 _OPEN = f"stage != 'report' AND NOT {_IN_REPLAYS} WHERE is_accepted OR NOT {{again:Bool}})"

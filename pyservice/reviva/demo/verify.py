@@ -26,7 +26,7 @@ SELECT anonymous_id, toUnixTimestamp64Milli(started_at), toUnixTimestamp64Milli(
 FROM rage_clicks WHERE project_id = {project:String}
 """
 _SESSION_IDS: Final = """
-SELECT count(), countIf(session_id NOT IN (SELECT session_id FROM sessions WHERE project_id = {project:String}))
+SELECT count(), countIf(session_id GLOBAL NOT IN (SELECT session_id FROM sessions WHERE project_id = {project:String}))
 FROM events_sessionized WHERE project_id = {project:String}
 """
 

@@ -59,7 +59,7 @@ impl Processor {
         let reach_ms = memory_ms - window_ms;
         let millis = |ms| format!("fromUnixTimestamp64Milli(toInt64({}))", i64::max(ms, 0));
         let remembered = format!(
-            "visitor_id IN (SELECT visitor_id FROM events WHERE received_at >= {} AND {{where}})",
+            "visitor_id GLOBAL IN (SELECT visitor_id FROM events WHERE received_at >= {} AND {{where}})",
             millis(memory_ms)
         );
         let footprints: Vec<_> = FOOTPRINT_TYPES
