@@ -11,7 +11,7 @@ pub struct IdleQueue(BTreeMap<u32, Vec<u128>>);
 impl IdleQueue {
     /// Look at `visitor` when they are due next; entries of before are out of date with that.
     pub fn push(&mut self, visitor: &mut Visitor, rules: &Rules) {
-        visitor.due_s = second_after(visitor.next_due_ms(rules));
+        visitor.due_s = visitor.next_due_s(rules);
         self.at(visitor.due_s, visitor.key);
     }
 
@@ -43,6 +43,11 @@ impl IdleQueue {
 pub fn second_after(ms: i64) -> u32 {
     let second = -(-ms).div_euclid(1000);
     u32::try_from(second.max(1)).unwrap_or(u32::MAX)
+}
+
+/// Whether the second `due_s` has begun.
+pub fn is_due(due_s: u32, now_ms: i64) -> bool {
+    i64::from(due_s) * 1000 <= now_ms
 }
 
 #[cfg(test)]

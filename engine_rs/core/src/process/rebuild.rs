@@ -1,6 +1,7 @@
 //! The state again from the store, after a restart. Nothing of it is kept anywhere else.
 
 use super::abandonment::{Mark, Step};
+use super::idle;
 use super::native_rows::{self, Column, NativeError};
 use super::pool::Shared;
 use super::processor::Processor;
@@ -52,7 +53,8 @@ impl Processor {
         let rules = self.rules();
         let hours = i64::from(rules.greatest(|rules| rules.dedupe_hours));
         let ids_ms = self.clock_ms().div_euclid(HOUR_MS) * HOUR_MS - hours * HOUR_MS;
-        let memory_ms = self.clock_ms() - rules.greatest(|rules| rules.memory_ms());
+        // A visitor is forgotten at the next whole second.
+        let memory_ms = self.clock_ms() - rules.greatest(|rules| rules.memory_ms()) - 1000;
         // What was received before this is beyond the lateness bound of every visitor who is remembered.
         let window_ms =
             rules.greatest(|rules| rules.lateness_ms() + rules.cap_ms() + rules.timeout_ms());
@@ -266,6 +268,10 @@ impl Restore {
         visitors.each_mut(|visitor| {
             let project = visitor.project.clone();
             visitor.restored(clock_ms, rules.of(&project));
+        });
+        // The queries go by the longest memory of all projects.
+        visitors.retain(|visitor| {
+            !idle::is_due(visitor.next_due_s(rules.of(&visitor.project)), clock_ms)
         });
     }
 }

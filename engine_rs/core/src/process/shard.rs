@@ -69,7 +69,7 @@ impl Shard {
             self.recut.push(event.visitor);
         }
         // Their entry, if they have one, is looked at in time unless they were told to be idle.
-        if visitor.due_s > idle::second_after(visitor.next_due_ms(rules)) || visitor.due_s == 0 {
+        if visitor.due_s > visitor.next_due_s(rules) || visitor.due_s == 0 {
             self.idle.push(&mut visitor, rules);
         }
         drop(visitor);
@@ -104,18 +104,18 @@ impl Shard {
             let Some(mut visitor) = self.visitors.get_mut(key) else {
                 continue;
             };
-            if i64::from(visitor.due_s) * 1000 > now_ms {
+            if !idle::is_due(visitor.due_s, now_ms) {
                 continue;
             }
             let rules = moment.rules.of(&visitor.project);
             if visitor.is_idle(now_ms, rules) {
                 visitor.end(collector);
             }
-            if visitor.next_due_ms(rules) > now_ms {
-                self.idle.push(&mut visitor, rules);
-            } else {
+            if idle::is_due(visitor.next_due_s(rules), now_ms) {
                 drop(visitor);
                 self.visitors.forget(key);
+            } else {
+                self.idle.push(&mut visitor, rules);
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::abandonment::{Mark, Marks, Step};
 use super::derived::{self, Derived};
 use super::identity::Identity;
+use super::idle;
 use super::pool::{Pool, Shared};
 use super::rage_clicks::{Click, Clicks};
 use super::rules::Rules;
@@ -316,9 +317,6 @@ impl Visitor {
 
     /// After a restart: what follows from the events has been told, as far as it was due at `clock_ms`.
     pub fn restored(&mut self, clock_ms: i64, rules: &Rules) {
-        if self.timeline.sessions().is_empty() {
-            return;
-        }
         self.forget(0);
         self.issued.restore_told(&self.timeline);
         self.ended = self.is_idle(clock_ms, rules);
@@ -326,17 +324,21 @@ impl Visitor {
 
     /// Whether so long nothing was received from them that their last session is over.
     pub fn is_idle(&self, clock_ms: i64, rules: &Rules) -> bool {
-        self.last_received_ms + rules.timeout_ms() <= clock_ms
+        idle::is_due(self.second_after(rules.timeout_ms()), clock_ms)
     }
 
-    /// When to look at them next: when they may be idle, and from then on when they are to be forgotten.
-    pub fn next_due_ms(&self, rules: &Rules) -> i64 {
-        let wait_ms = if self.ended {
+    /// The second in which to look at them next: when they may be idle, and from then on when they are to be forgotten.
+    pub fn next_due_s(&self, rules: &Rules) -> u32 {
+        self.second_after(if self.ended {
             rules.memory_ms()
         } else {
             rules.timeout_ms()
-        };
-        self.last_received_ms + wait_ms
+        })
+    }
+
+    /// Whole seconds, as the idle queue has them: whoever is restored in between must find what the queue made of them.
+    fn second_after(&self, wait_ms: i64) -> u32 {
+        idle::second_after(self.last_received_ms + wait_ms)
     }
 
     /// What the visitor costs, shared texts not counted.

@@ -57,6 +57,17 @@ impl Visitors {
         }
     }
 
+    /// Forgets those whom `keep` does not want.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Visitor) -> bool) {
+        self.table.retain(|visitor| {
+            let kept = keep(visitor);
+            if !kept {
+                self.bytes -= visitor.bytes();
+            }
+            kept
+        });
+    }
+
     /// Calls `change` for each of them.
     pub fn each_mut(&mut self, mut change: impl FnMut(&mut Visitor)) {
         for visitor in &mut self.table {

@@ -61,6 +61,7 @@ pub struct Arrival {
     pub doubled: bool,
     pub restart_every: usize,
     pub tick_every: usize,
+    pub tick_ms: i64,
     pub shards: usize,
 }
 
@@ -71,15 +72,18 @@ pub fn arrival() -> impl Strategy<Value = Arrival> {
         any::<bool>(),
         1usize..6,
         1usize..6,
+        // Now and then just as long as a visitor takes to be idle.
+        prop_oneof![8_000i64..12_000, 0i64..25_000],
         1usize..4,
     )
         .prop_map(
-            |(seed, batch_size, doubled, restart_every, tick_every, shards)| Arrival {
+            |(seed, batch_size, doubled, restart_every, tick_every, tick_ms, shards)| Arrival {
                 seed,
                 batch_size,
                 doubled,
                 restart_every,
                 tick_every,
+                tick_ms,
                 shards,
             },
         )
@@ -109,9 +113,9 @@ pub fn run(sent: &[Sent], arrival: &Arrival) -> Tables {
             .iter()
             .map(|(_, sent)| sent.payload(now_ms))
             .collect();
-        now_ms += 1000;
+        now_ms += 1_137;
         if number % arrival.tick_every == 0 {
-            now_ms += 20_000;
+            now_ms += arrival.tick_ms;
             payloads.push(tick(now_ms));
         }
         let blocks = processor.process(batch(offset, &payloads)).unwrap();

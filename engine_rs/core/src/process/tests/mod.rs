@@ -118,6 +118,32 @@ fn of_years_of_one_visitor_every_session_is_told() {
 }
 
 #[test]
+fn a_restart_forgets_whom_their_projects_rules_forget() {
+    let rules = || {
+        RuleBook::from_json(
+            r#"{"default": {"session_timeout_s": 10}, "demo": {"visitor_memory_s": 100}}"#,
+        )
+        .unwrap()
+    };
+    let sent = Sent::new(1, START_MS, EventType::PageView);
+    let mut tables = Tables::default();
+    let blocks = Processor::new(rules(), START_MS, 1)
+        .process(batch(0, &[sent.payload(START_MS)]))
+        .unwrap();
+    tables.insert(&blocks, &[(sent.id(), sent)].into());
+    // It is late unless the visitor is new.
+    let two_days_before = Sent::new(2, START_MS - 2 * 86_400_000, EventType::PageView);
+    let late_at = |clock_ms| {
+        let mut again = Processor::new(rules(), clock_ms, 2);
+        tables.rebuild(&mut again);
+        let blocks = again.process(batch(1, &[two_days_before.payload(clock_ms)]));
+        blocks.unwrap().stats.late
+    };
+    assert_eq!(late_at(START_MS + 99_999), 1);
+    assert_eq!(late_at(START_MS + 100_000), 0);
+}
+
+#[test]
 fn another_payload_under_a_known_id_is_a_collision_and_a_dead_letter() {
     let mut one = Sent::new(1, START_MS, EventType::PageView);
     let first = one.payload(START_MS);
