@@ -61,9 +61,7 @@ impl IssuedIds {
 
     /// Sessions in `from_ms..=to_ms` were cut anew.
     pub fn note_recut(&mut self, from_ms: i64, to_ms: i64) {
-        let kept = self.0.get_or_insert_default();
-        let (first_ms, last_ms) = kept.recut_ms.unwrap_or((from_ms, to_ms));
-        kept.recut_ms = Some((first_ms.min(from_ms), last_ms.max(to_ms)));
+        self.0.get_or_insert_default().note_recut(from_ms, to_ms);
     }
 
     /// Whether sessions were cut anew since the last [`tell`](Self::tell).
@@ -128,8 +126,13 @@ impl Kept {
             .partition_point(|issued| issued.start_ms < start_ms);
         match self.ids.get_mut(at) {
             Some(issued) if issued.start_ms == start_ms => {
+                let is_beyond_told = time_ms < issued.first_ms && !issued.told.is_empty();
                 issued.first_ms = issued.first_ms.min(time_ms);
                 issued.last_ms = issued.last_ms.max(time_ms);
+                // What was told of the id holds from its first event on, and that is another one now.
+                if is_beyond_told {
+                    self.note_recut(time_ms, time_ms);
+                }
             }
             _ => self.ids.insert(
                 at,
@@ -141,6 +144,11 @@ impl Kept {
                 },
             ),
         }
+    }
+
+    fn note_recut(&mut self, from_ms: i64, to_ms: i64) {
+        let (first_ms, last_ms) = self.recut_ms.unwrap_or((from_ms, to_ms));
+        self.recut_ms = Some((first_ms.min(from_ms), last_ms.max(to_ms)));
     }
 
     fn tell(

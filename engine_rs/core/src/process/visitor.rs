@@ -153,13 +153,11 @@ impl Visitor {
         changes: &mut impl Changes,
     ) -> Place {
         self.forget_before(event.timestamp_ms, rules, changes);
-        let before = self.told_at_risk(event.timestamp_ms).then(|| self.told());
+        let may_recut = (self.timeline).may_recut(event.timestamp_ms, event.campaign, rules);
+        let before = (may_recut || self.told_at_risk(event.timestamp_ms)).then(|| self.told());
         self.last_received_ms = self.last_received_ms.max(event.received_at_ms);
         self.ended = false;
-        if self
-            .timeline
-            .may_recut(event.timestamp_ms, event.campaign, rules)
-        {
+        if may_recut {
             self.issued.keep(&self.timeline);
         }
         let placement = self
@@ -222,7 +220,7 @@ impl Visitor {
         Place::Session(start_ms)
     }
 
-    /// Whether an event of this time could change what was told of ended sessions.
+    /// Whether an event of this time could change what was told of ended sessions, even where it moves no boundaries.
     fn told_at_risk(&self, time_ms: i64) -> bool {
         let newest = self.timeline.sessions().last();
         newest.is_some_and(|newest| self.ended || time_ms < newest.start_ms)

@@ -1,7 +1,7 @@
 //! How events arrive.
 
 use super::super::Processor;
-use super::sent::{START_MS, Sent, batch, rules, tick};
+use super::sent::{START_MS, Sent, batch, rules_with, tick};
 use super::tables::Tables;
 use crate::event::EventType;
 use crate::record;
@@ -24,13 +24,14 @@ fn sent_on_days(days: i64) -> impl Strategy<Value = Vec<Sent>> {
         0usize..8,
         0i32..3,
         0usize..2,
+        prop_oneof![3 => Just(0u64), 1 => 1u64..4],
     );
     proptest::collection::vec(one, 1..50).prop_map(|mut rows| {
         rows.sort_by_key(|row| row.0);
         rows.into_iter()
             .enumerate()
             .map(
-                |(id, (day, visitor, offset_ms, event_type, x, form))| Sent {
+                |(id, (day, visitor, offset_ms, event_type, x, form, campaign))| Sent {
                     id,
                     visitor,
                     time_ms: START_MS + day * DAY_MS + offset_ms / 100 * 100,
@@ -46,6 +47,7 @@ fn sent_on_days(days: i64) -> impl Strategy<Value = Vec<Sent>> {
                     ][event_type],
                     x: x * 20,
                     form: ["a", "b"][form],
+                    campaign,
                 },
             )
             .collect()
@@ -63,6 +65,7 @@ pub struct Arrival {
     pub tick_every: usize,
     pub tick_ms: i64,
     pub shards: usize,
+    pub new_campaign: bool,
 }
 
 pub fn arrival() -> impl Strategy<Value = Arrival> {
@@ -75,9 +78,10 @@ pub fn arrival() -> impl Strategy<Value = Arrival> {
         // Now and then just as long as a visitor takes to be idle.
         prop_oneof![8_000i64..12_000, 0i64..25_000],
         1usize..4,
+        any::<bool>(),
     )
         .prop_map(
-            |(seed, batch_size, doubled, restart_every, tick_every, tick_ms, shards)| Arrival {
+            |(
                 seed,
                 batch_size,
                 doubled,
@@ -85,6 +89,16 @@ pub fn arrival() -> impl Strategy<Value = Arrival> {
                 tick_every,
                 tick_ms,
                 shards,
+                new_campaign,
+            )| Arrival {
+                seed,
+                batch_size,
+                doubled,
+                restart_every,
+                tick_every,
+                tick_ms,
+                shards,
+                new_campaign,
             },
         )
 }
@@ -104,6 +118,7 @@ pub fn run(sent: &[Sent], arrival: &Arrival) -> Tables {
         ]);
         ((sent.time_ms - START_MS) / DAY_MS, place)
     });
+    let rules = || rules_with(arrival.new_campaign);
     let mut processor = Processor::new(rules(), START_MS, 1).with_shards(arrival.shards);
     let mut tables = Tables::default();
     let mut now_ms = START_MS + 200_000;

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub type Told = (&'static str, i64, i64, u32);
 
 /// The batch computation: sessions of every event, and all conclusions.
-pub fn by_brute_force(sent: &[Sent]) -> (BTreeMap<String, u128>, Vec<Told>) {
+pub fn by_brute_force(sent: &[Sent], new_campaign: bool) -> (BTreeMap<String, u128>, Vec<Told>) {
     let mut sessions = BTreeMap::new();
     let mut conclusions = Vec::new();
     for visitor in sent
@@ -25,18 +25,7 @@ pub fn by_brute_force(sent: &[Sent]) -> (BTreeMap<String, u128>, Vec<Told>) {
                 record::dedupe_key(PROJECT, sent.id().as_bytes()),
             )
         });
-        let mut cut: Vec<Vec<&Sent>> = Vec::new();
-        for event in &own {
-            match cut.last_mut() {
-                Some(last)
-                    if event.time_ms - last[last.len() - 1].time_ms <= 10_000
-                        && event.time_ms - last[0].time_ms <= 40_000 =>
-                {
-                    last.push(event)
-                }
-                _ => cut.push(vec![event]),
-            }
-        }
+        let cut = cut(&own, new_campaign);
         for session in &cut {
             let (start_ms, end_ms) = (session[0].time_ms, session[session.len() - 1].time_ms);
             for event in session {
@@ -82,6 +71,30 @@ pub fn by_brute_force(sent: &[Sent]) -> (BTreeMap<String, u128>, Vec<Told>) {
     }
     conclusions.sort_unstable();
     (sessions, conclusions)
+}
+
+/// The sessions that the events of a visitor, in order, are cut into.
+fn cut<'a>(own: &[&'a Sent], new_campaign: bool) -> Vec<Vec<&'a Sent>> {
+    let mut cut: Vec<Vec<&Sent>> = Vec::new();
+    let mut of_session = 0;
+    for moment in own.chunk_by(|one, next| one.time_ms == next.time_ms) {
+        let campaign = moment.iter().map(|event| event.campaign).max().unwrap_or(0);
+        let time_ms = moment[0].time_ms;
+        match cut.last_mut() {
+            Some(last)
+                if time_ms - last[last.len() - 1].time_ms <= 10_000
+                    && time_ms - last[0].time_ms <= 40_000
+                    && !(new_campaign && campaign != 0 && campaign != of_session) =>
+            {
+                last.extend(moment);
+            }
+            _ => {
+                cut.push(moment.to_vec());
+                of_session = campaign;
+            }
+        }
+    }
+    cut
 }
 
 pub fn left_open(

@@ -13,7 +13,7 @@ use crate::varint;
 use arrival::{arrival, run};
 use brute_force::by_brute_force;
 use proptest::prelude::*;
-use sent::{PROJECT, START_MS, Sent, batch, rules, tick};
+use sent::{PROJECT, START_MS, Sent, batch, rules, rules_with, tick};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tables::Tables;
@@ -23,7 +23,7 @@ proptest! {
     #[test]
     fn any_arrival_gives_what_a_batch_computation_gives(sent in arrival::sent(), arrival in arrival()) {
         let tables = run(&sent, &arrival);
-        let (sessions, conclusions) = by_brute_force(&sent);
+        let (sessions, conclusions) = by_brute_force(&sent, arrival.new_campaign);
         prop_assert_eq!(&tables.sessions(), &sessions);
         prop_assert_eq!(tables.conclusions(), conclusions);
         tables.check_sessions_of_conclusions(&sessions);
@@ -96,6 +96,33 @@ fn shards_change_the_order_of_rows_and_nothing_else() {
             "{shards}"
         );
     }
+}
+
+/// What the tables say of events that come in this order, each in a batch of its own.
+fn one_by_one(sent: &[Sent], new_campaign: bool) -> Tables {
+    let by_id = sent.iter().map(|sent| (sent.id(), sent.clone())).collect();
+    let mut processor = Processor::new(rules_with(new_campaign), START_MS, 1);
+    let mut tables = Tables::default();
+    for (offset, sent) in sent.iter().enumerate() {
+        let alone = batch(offset as u64, &[sent.payload(START_MS)]);
+        tables.insert(&processor.process(alone).unwrap(), &by_id);
+    }
+    tables
+}
+
+#[test]
+fn what_was_told_of_a_session_id_holds_for_an_earlier_event_of_it_too() {
+    let arrivals = [(0, 1), (8, 1), (11, 0), (4, 2), (16, 0), (13, 3), (10, 0)];
+    let sent: Vec<_> = arrivals
+        .iter()
+        .enumerate()
+        .map(|(id, &(second, campaign))| Sent {
+            campaign,
+            ..Sent::new(id, START_MS + second * 1000, EventType::PageView)
+        })
+        .collect();
+    let (sessions, _) = by_brute_force(&sent, true);
+    assert_eq!(one_by_one(&sent, true).sessions(), sessions);
 }
 
 #[test]

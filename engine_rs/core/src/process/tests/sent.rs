@@ -10,9 +10,15 @@ pub const PROJECT: &[u8] = b"demo";
 pub const START_MS: i64 = 1_790_000_000_000;
 
 pub fn rules() -> RuleBook {
-    RuleBook::from_json(
-        r#"{"default": {"session_timeout_s": 10, "session_cap_s": 40, "lateness_s": 120, "visitor_memory_s": 100000}}"#,
-    )
+    rules_with(false)
+}
+
+/// Whether a new campaign starts a session.
+pub fn rules_with(new_campaign: bool) -> RuleBook {
+    RuleBook::from_json(&format!(
+        r#"{{"default": {{"session_timeout_s": 10, "session_cap_s": 40, "lateness_s": 120, "visitor_memory_s": 100000,
+            "session_new_campaign": {new_campaign}}}}}"#,
+    ))
     .unwrap()
 }
 
@@ -25,6 +31,7 @@ pub struct Sent {
     pub event_type: EventType,
     pub x: i32,
     pub form: &'static str,
+    pub campaign: u64,
 }
 
 impl Sent {
@@ -37,6 +44,7 @@ impl Sent {
             event_type,
             x: 0,
             form: "",
+            campaign: 0,
         }
     }
 
@@ -59,6 +67,7 @@ impl Sent {
             payload_hash: (self.id as u64) << 8,
             visitor: self.visitor_key(),
             click: Some((self.x, 0)),
+            campaign: self.campaign,
             ..Event::default()
         };
         event.set(Text::ProjectId, PROJECT);

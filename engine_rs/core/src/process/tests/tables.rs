@@ -110,7 +110,7 @@ impl Tables {
                     |_, sent, start_ms, out| {
                         out[0].extend(sent.visitor_key().rotate_left(64).to_le_bytes());
                         out[1].extend(sent.time_ms.to_le_bytes());
-                        out[2].extend(0u64.to_le_bytes());
+                        out[2].extend(sent.campaign.to_le_bytes());
                         out[3].extend(start_ms.to_le_bytes());
                     },
                 ),
