@@ -8,6 +8,7 @@ use super::derived::{Derived, Kind};
 use super::pool::Shared;
 use super::rules::Rules;
 use crate::record;
+use std::ops::RangeInclusive;
 
 /// A rage click that the client reports belongs to the burst that it falls into, this much before or after included.
 const REPORT_SLACK_MS: i64 = 1000;
@@ -32,6 +33,12 @@ pub struct Click {
 impl Click {
     fn order(&self) -> (&[u8], i64, u128) {
         (&self.page, self.time_ms, self.key)
+    }
+
+    /// Whether both are in one neighbourhood.
+    fn adjoins(&self, before: &Self, rules: &Rules) -> bool {
+        let reach_ms = i64::from(rules.rage_gap_ms).max(REPORT_SLACK_MS);
+        self.page == before.page && self.time_ms - before.time_ms <= reach_ms
     }
 
     fn follows(&self, before: &Self, rules: &Rules) -> bool {
@@ -85,9 +92,29 @@ impl Clicks {
         self.0.insert(at, click);
     }
 
-    /// Forgets what lies before `start_ms`.
-    pub fn prune(&mut self, start_ms: i64) {
-        self.0.retain(|click| click.time_ms >= start_ms);
+    /// The rage clicks that stand and began at one of `times_ms`.
+    pub fn standing(
+        &self,
+        times_ms: RangeInclusive<i64>,
+        visitor: u128,
+        rules: &Rules,
+    ) -> Vec<Derived> {
+        self.0
+            .chunk_by(|one, next| one.page == next.page)
+            .flat_map(|page| conclusions(page, visitor, rules))
+            .filter(|burst| times_ms.contains(&burst.timestamp_ms))
+            .collect()
+    }
+
+    /// Forgets what lies before `start_ms`, but no part of a neighbourhood: the rest of a burst would be another one.
+    pub fn prune(&mut self, start_ms: i64, rules: &Rules) {
+        self.0 = self
+            .0
+            .chunk_by(|one, next| next.adjoins(one, rules))
+            .filter(|near| near[near.len() - 1].time_ms >= start_ms)
+            .flatten()
+            .cloned()
+            .collect();
     }
 
     /// Forgets the older half.
@@ -95,7 +122,7 @@ impl Clicks {
         let mut times: Vec<_> = self.0.iter().map(|click| click.time_ms).collect();
         let middle = times.len() / 2;
         let (_, &mut start_ms, _) = times.select_nth_unstable(middle);
-        self.prune(start_ms);
+        self.0.retain(|click| click.time_ms >= start_ms);
     }
 
     /// How many are kept.
@@ -109,19 +136,15 @@ impl Clicks {
     }
 
     fn neighbourhood(&self, at: usize, click: &Click, rules: &Rules) -> (usize, usize) {
-        let reach_ms = i64::from(rules.rage_gap_ms).max(REPORT_SLACK_MS);
-        let adjoins = |one: &Click, other: &Click| {
-            one.page == other.page && other.time_ms - one.time_ms <= reach_ms
-        };
         let mut from = at;
         let mut right = click;
-        while from > 0 && adjoins(&self.0[from - 1], right) {
+        while from > 0 && right.adjoins(&self.0[from - 1], rules) {
             from -= 1;
             right = &self.0[from];
         }
         let mut to = at;
         let mut left = click;
-        while to < self.0.len() && adjoins(left, &self.0[to]) {
+        while to < self.0.len() && self.0[to].adjoins(left, rules) {
             left = &self.0[to];
             to += 1;
         }

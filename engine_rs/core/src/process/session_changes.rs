@@ -64,9 +64,9 @@ impl IssuedIds {
         self.0.get_or_insert_default().note_recut(from_ms, to_ms);
     }
 
-    /// Whether sessions were cut anew since the last [`tell`](Self::tell).
-    pub fn is_recut(&self) -> bool {
-        self.0.as_ref().is_some_and(|kept| kept.recut_ms.is_some())
+    /// Between which times sessions were cut anew since the last [`tell`](Self::tell), if they were.
+    pub fn recut_ms(&self) -> Option<(i64, i64)> {
+        self.0.as_ref()?.recut_ms
     }
 
     /// Hands `change` what is now to be told otherwise, as (id's session start, span, whether it stands).

@@ -45,7 +45,7 @@ impl Shard {
                 Err(_) => collector.unreadable(entry, moment.clock_ms),
             }
         }
-        self.tell_recut(&mut collector);
+        self.tell_recut(moment.rules, &mut collector);
         self.advance(moment, &mut collector);
         let (rows, events) = collector.finish();
         self.events = events;
@@ -89,10 +89,11 @@ impl Shard {
         );
     }
 
-    fn tell_recut(&mut self, collector: &mut Collector) {
+    fn tell_recut(&mut self, rules: &RuleBook, collector: &mut Collector) {
         for key in self.recut.drain(..) {
             if let Some(mut visitor) = self.visitors.get_mut(key) {
-                visitor.tell_recut(collector);
+                let rules = rules.of(&visitor.project);
+                visitor.tell_recut(rules, collector);
             }
         }
     }

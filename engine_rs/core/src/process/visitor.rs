@@ -186,18 +186,18 @@ impl Visitor {
         if count == 0 {
             return;
         }
-        self.tell_recut(changes);
+        self.tell_recut(rules, changes);
         if count == self.timeline.sessions().len() {
             self.end(changes);
         }
-        self.forget(count);
+        self.forget(count, rules);
     }
 
-    fn forget(&mut self, count: usize) {
+    fn forget(&mut self, count: usize, rules: &Rules) {
         let start_ms = self.timeline.forget(count);
         self.issued.prune(start_ms, &self.timeline);
         if let Some(trail) = &mut self.trail {
-            trail.clicks.prune(start_ms);
+            trail.clicks.prune(start_ms, rules);
             trail.marks.prune(start_ms);
             if trail.clicks.count() + trail.marks.count() == 0 {
                 self.trail = None;
@@ -261,16 +261,25 @@ impl Visitor {
 
     /// Whether sessions were cut anew since the last [`tell_recut`](Self::tell_recut).
     pub fn is_recut(&self) -> bool {
-        self.issued.is_recut()
+        self.issued.recut_ms().is_some()
     }
 
-    /// Tells which sessions the events written before belong to now. Once a batch: what changes twice in it is told once.
-    pub fn tell_recut(&mut self, changes: &mut impl Changes) {
+    /// Tells which sessions the events and rage clicks written before belong to now. Once a batch: what changes twice in it
+    /// is told once.
+    pub fn tell_recut(&mut self, rules: &Rules, changes: &mut impl Changes) {
+        let Some((from_ms, to_ms)) = self.issued.recut_ms() else {
+            return;
+        };
         let mut issued = std::mem::take(&mut self.issued);
         issued.tell(&self.timeline, |issued_ms, span, stands| {
             changes.session(self, issued_ms, span, stands);
         });
         self.issued = issued;
+        if let Some(trail) = &self.trail {
+            for burst in trail.clicks.standing(from_ms..=to_ms, self.key, rules) {
+                changes.derived(self, burst, true);
+            }
+        }
     }
 
     fn leave(&mut self, footprint: Footprint, rules: &Rules, changes: &mut impl Changes) {
@@ -315,7 +324,7 @@ impl Visitor {
 
     /// After a restart: what follows from the events has been told, as far as it was due at `clock_ms`.
     pub fn restored(&mut self, clock_ms: i64, rules: &Rules) {
-        self.forget(0);
+        self.forget(0, rules);
         self.issued.restore_told(&self.timeline);
         self.ended = self.is_idle(clock_ms, rules);
     }

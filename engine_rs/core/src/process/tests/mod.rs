@@ -126,6 +126,19 @@ fn what_was_told_of_a_session_id_holds_for_an_earlier_event_of_it_too() {
 }
 
 #[test]
+fn a_rage_click_is_told_again_where_its_session_turns_out_to_have_begun_earlier() {
+    let clicks = [15_000, 15_200, 15_400].map(|time| (time, EventType::ClickEvent));
+    let views = [0, 8_000].map(|time| (time, EventType::PageView));
+    let sent: Vec<_> = [views[0], clicks[0], clicks[1], clicks[2], views[1]]
+        .iter()
+        .enumerate()
+        .map(|(id, &(offset_ms, event_type))| Sent::new(id, START_MS + offset_ms, event_type))
+        .collect();
+    let (sessions, _) = by_brute_force(&sent, false);
+    one_by_one(&sent, false).check_sessions_of_conclusions(&sessions);
+}
+
+#[test]
 fn of_years_of_one_visitor_every_session_is_told() {
     let times = (0..30).map(|month| START_MS + month * 30 * 86_400_000);
     let payloads: Vec<_> = times
