@@ -5,6 +5,7 @@ use super::pool::Shared;
 use super::timeline::Session;
 use crate::event::EventType;
 use crate::record;
+use std::collections::BTreeMap;
 
 /// Something begun or completed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,23 +83,11 @@ impl Marks {
 
     /// What there is to tell of a session that has ended.
     pub fn conclusions(&self, session: &Session, visitor: u128) -> Vec<Derived> {
-        let steps = self.within(session);
+        let (booking, forms) = left_open(self.within(session));
+        let abandoned = |kind| move |mark| conclusion(kind, session, visitor, Some(mark));
         let mut found = vec![conclusion(Kind::SessionEnd, session, visitor, None)];
-        found.extend(
-            open_step(steps, Step::BookingStart, Step::BookingComplete, None)
-                .map(|mark| conclusion(Kind::BookingAbandon, session, visitor, Some(mark))),
-        );
-        let mut forms: Vec<&Shared> = steps
-            .iter()
-            .filter(|mark| mark.step == Step::FormFocus)
-            .map(|mark| &mark.form)
-            .collect();
-        forms.sort_unstable();
-        forms.dedup();
-        found.extend(forms.into_iter().filter_map(|form| {
-            open_step(steps, Step::FormFocus, Step::FormSubmit, Some(form))
-                .map(|mark| conclusion(Kind::FormAbandon, session, visitor, Some(mark)))
-        }));
+        found.extend(booking.map(abandoned(Kind::BookingAbandon)));
+        found.extend(forms.into_values().map(abandoned(Kind::FormAbandon)));
         found
     }
 
@@ -113,25 +102,25 @@ impl Marks {
     }
 }
 
-/// The first `begin` after the last `complete`, if there is one.
-fn open_step<'a>(
-    steps: &'a [Mark],
-    begin: Step,
-    complete: Step,
-    form: Option<&Shared>,
-) -> Option<&'a Mark> {
-    let mut open = None;
-    for mark in steps
-        .iter()
-        .filter(|mark| form.is_none_or(|form| mark.form == *form))
-    {
-        if mark.step == complete {
-            open = None;
-        } else if mark.step == begin {
-            open = open.or(Some(mark));
+/// Of the booking, and of each form, the first beginning after the last completion, where there is one.
+fn left_open(steps: &[Mark]) -> (Option<&Mark>, BTreeMap<&Shared, &Mark>) {
+    let mut booking = None;
+    let mut forms = BTreeMap::new();
+    for mark in steps {
+        match mark.step {
+            Step::BookingStart => {
+                booking.get_or_insert(mark);
+            }
+            Step::BookingComplete => booking = None,
+            Step::FormFocus => {
+                forms.entry(&mark.form).or_insert(mark);
+            }
+            Step::FormSubmit => {
+                forms.remove(&mark.form);
+            }
         }
     }
-    open
+    (booking, forms)
 }
 
 fn conclusion(kind: Kind, session: &Session, visitor: u128, mark: Option<&Mark>) -> Derived {
@@ -230,7 +219,7 @@ mod tests {
         };
         let (before, after) = (tell(30), tell(20));
         let mut told = Vec::new();
-        crate::process::derived::difference(before, after, |derived, stands| {
+        crate::process::derived::difference(&before, &after, |derived, stands| {
             told.push((derived.kind, derived.timestamp_ms, stands));
         });
         assert_eq!(

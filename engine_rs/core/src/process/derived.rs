@@ -1,6 +1,7 @@
 //! Conclusions of the engine: rows of `derived_events`.
 
 use super::pool::Shared;
+use hashbrown::HashMap;
 
 /// What was concluded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,22 +54,19 @@ pub struct Derived {
 }
 
 /// Calls `change` for what is in `before` and not in `after` (false), then for what is new or different in `after` (true).
-pub fn difference(
-    before: Vec<Derived>,
-    after: Vec<Derived>,
-    mut change: impl FnMut(Derived, bool),
-) {
-    let added: Vec<_> = after
+pub fn difference(before: &[Derived], after: &[Derived], mut change: impl FnMut(Derived, bool)) {
+    let (old, new) = (by_id(before), by_id(after));
+    for gone in before.iter().filter(|old| !new.contains_key(&old.id)) {
+        change(gone.clone(), false);
+    }
+    for come in after.iter().filter(|new| old.get(&new.id) != Some(new)) {
+        change(come.clone(), true);
+    }
+}
+
+fn by_id(conclusions: &[Derived]) -> HashMap<u128, &Derived> {
+    conclusions
         .iter()
-        .filter(|new| !before.contains(new))
-        .cloned()
-        .collect();
-    for old in before {
-        if after.iter().all(|new| new.id != old.id) {
-            change(old, false);
-        }
-    }
-    for new in added {
-        change(new, true);
-    }
+        .map(|derived| (derived.id, derived))
+        .collect()
 }

@@ -81,7 +81,7 @@ impl Clicks {
         let before = conclusions(&self.0[from..to], visitor, rules);
         self.0.insert(at, click);
         let after = conclusions(&self.0[from..=to], visitor, rules);
-        super::derived::difference(before, after, change);
+        super::derived::difference(&before, &after, change);
     }
 
     /// Adds a click whose conclusions are told already.

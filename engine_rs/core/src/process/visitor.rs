@@ -154,7 +154,7 @@ impl Visitor {
     ) -> Place {
         self.forget_before(event.timestamp_ms, rules, changes);
         let may_recut = (self.timeline).may_recut(event.timestamp_ms, event.campaign, rules);
-        let before = (may_recut || self.told_at_risk(event.timestamp_ms)).then(|| self.told());
+        let before = (may_recut || self.told_at_risk(event)).then(|| self.told());
         self.last_received_ms = self.last_received_ms.max(event.received_at_ms);
         self.ended = false;
         if may_recut {
@@ -170,7 +170,7 @@ impl Visitor {
             self.leave(footprint, rules, changes);
         }
         if let Some(before) = before {
-            derived::difference(before, self.told(), |derived, stands| {
+            derived::difference(&before, &self.told(), |derived, stands| {
                 changes.derived(self, derived, stands);
             });
         } else if let Placement::Started(index @ 1..) = placement {
@@ -220,10 +220,13 @@ impl Visitor {
         Place::Session(start_ms)
     }
 
-    /// Whether an event of this time could change what was told of ended sessions, even where it moves no boundaries.
-    fn told_at_risk(&self, time_ms: i64) -> bool {
+    /// Whether an event could change what was told of ended sessions, even where it moves no boundaries.
+    fn told_at_risk(&self, event: &Event<'_>) -> bool {
         let newest = self.timeline.sessions().last();
-        newest.is_some_and(|newest| self.ended || time_ms < newest.start_ms)
+        newest.is_some_and(|newest| {
+            let is_step = Step::of(event.event_type).is_some();
+            self.ended || (is_step && event.timestamp_ms < newest.start_ms)
+        })
     }
 
     /// What was told of the sessions that have ended: all but the newest, and that one too while the visitor is idle.
