@@ -126,7 +126,7 @@ impl<'r> Run<'r> {
         &'e self,
         found: Found<'_>,
         draft: &mut Draft<'e>,
-        sections: &'e Sections,
+        sections: &'e mut Sections,
         arena: &'e Arena,
         memory: &'e mut Memory,
         taken: &mut Intaken,

@@ -15,7 +15,7 @@ use crate::event::{Event, EventType, Text};
 use crate::record::{dedupe_key, visitor_key};
 use crate::verdict::{Code, Flaw};
 use crate::wire::draft::Draft;
-use crate::wire::section::Sections;
+use crate::wire::section::{Section, Sections};
 use std::sync::Arc;
 
 /// Where an event came from.
@@ -64,14 +64,15 @@ impl Run<'_> {
     pub(super) fn settle<'e>(
         &'e self,
         draft: &mut Draft<'e>,
-        sections: &'e Sections,
+        sections: &'e mut Sections,
         original: &[u8],
         arena: &'e Arena,
         memory: &'e mut Memory,
         taken: &mut Intaken,
     ) -> Result<(), Box<Flaw>> {
         check_lengths(draft)?;
-        name(draft)?;
+        name(draft, &mut sections.context)?;
+        let sections = &*sections;
         place_click(draft)?;
         let index = taken.events() as u32;
         self.identify(draft, sections, index, arena, &mut memory.content)?;
@@ -177,8 +178,8 @@ impl Run<'_> {
     }
 }
 
-/// The type of the vocabulary; of an event outside of it the type becomes the name.
-fn name(draft: &mut Draft<'_>) -> Result<(), Box<Flaw>> {
+/// The type of the vocabulary; of an event outside of it the type becomes the name, and a finer name context.
+fn name(draft: &mut Draft<'_>, context: &mut Section) -> Result<(), Box<Flaw>> {
     let given = draft.event_type;
     if given.is_empty() {
         return Err(Flaw::new(
@@ -187,9 +188,16 @@ fn name(draft: &mut Draft<'_>) -> Result<(), Box<Flaw>> {
             "event_type says what happened, such as page_view; it is missing",
         ));
     }
-    draft.event.event_type = EventType::from_name(given);
-    if draft.event.text(Text::EventName).is_empty() {
-        draft.event.set(Text::EventName, given);
+    let event = &mut draft.event;
+    event.event_type = EventType::from_name(given);
+    let finer = event.text(Text::EventName);
+    let is_own =
+        event.event_type == EventType::Custom && given != EventType::Custom.name().as_bytes();
+    if is_own || finer.is_empty() {
+        event.set(Text::EventName, given);
+    }
+    if is_own && !finer.is_empty() && finer != given {
+        context.put_text(Text::EventName.column().as_bytes(), finer);
     }
     Ok(())
 }

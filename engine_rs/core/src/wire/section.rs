@@ -218,6 +218,12 @@ impl Section {
         )
     }
 
+    /// Appends an entry with a text.
+    pub fn put_text(&mut self, key: &[u8], text: &[u8]) {
+        self.put_key(key);
+        value::put_str(&mut self.out, text);
+    }
+
     /// Appends a finite number as the value of `key`.
     ///
     /// # Errors

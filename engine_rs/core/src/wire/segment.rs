@@ -7,7 +7,7 @@ mod context;
 
 use crate::enrich::timestamp;
 use crate::event::{Event, EventType, Text};
-use crate::value::{self, Entries, Value};
+use crate::value::{Entries, Value};
 use crate::verdict::{Code, Flaw};
 use crate::wire::batch::Decode;
 use crate::wire::draft::Target;
@@ -271,8 +271,7 @@ fn take_context_traits(
 
 fn add_missing(section: &mut Section, key: &[u8], text: &[u8]) {
     if !text.is_empty() && Entries::new(&section.out).all(|(path, _)| path != key) {
-        section.put_key(key);
-        value::put_str(&mut section.out, text);
+        section.put_text(key, text);
     }
 }
 

@@ -3,8 +3,9 @@
 use crate::proto::{self, Kind};
 use crate::support::{NOW, events, intake, request, take};
 use prost::Message;
-use reviva_core::event::Text;
+use reviva_core::event::{EventType, Text};
 use reviva_core::intake::{Options, Request};
+use reviva_core::value::{Entries, Value};
 use reviva_core::verdict::Code;
 use reviva_core::wire::Format;
 
@@ -167,4 +168,83 @@ fn a_list_of_objects_with_nothing_in_common_is_refused_before_it_becomes_as_many
             (Code::EventTooLarge, "properties")
         );
     }
+}
+
+/// An event of that type and name in both of the formats that have fields for them.
+fn named(event_type: &str, event_name: &str) -> [(Format, Vec<u8>); 2] {
+    let json = format!(
+        r#"{{"event_type": "{event_type}", "event_name": "{event_name}", "timestamp": {NOW}, "user_id": "u"}}"#
+    );
+    let event = proto::Event {
+        event_type: event_type.into(),
+        event_name: event_name.into(),
+        timestamp: Some(proto::Timestamp {
+            seconds: NOW / 1000,
+            nanos: 0,
+        }),
+        user_id: "u".into(),
+        ..Default::default()
+    };
+    let request = proto::IngestRequest {
+        events: vec![event],
+        ..Default::default()
+    };
+    [
+        (Format::Json, json.into_bytes()),
+        (Format::Proto, request.encode_to_vec()),
+    ]
+}
+
+#[test]
+fn of_an_event_outside_of_the_vocabulary_neither_type_nor_name_is_lost() {
+    for (event_type, event_name, known_as, name, finer) in [
+        ("cart_add", "Cart", EventType::Custom, "cart_add", "Cart"),
+        ("cart_add", "cart_add", EventType::Custom, "cart_add", ""),
+        ("cart_add", "", EventType::Custom, "cart_add", ""),
+        ("custom", "Cart", EventType::Custom, "Cart", ""),
+        ("page_view", "Cart", EventType::PageView, "Cart", ""),
+    ] {
+        for (format, body) in named(event_type, event_name) {
+            let taken = take(format, body).unwrap();
+            let event = events(&taken).remove(0);
+            let expected = (!finer.is_empty())
+                .then_some((b"event_name".as_slice(), Value::Str(finer.as_bytes())));
+            assert_eq!(event.event_type, known_as);
+            assert_eq!(event.text(Text::EventName), name.as_bytes());
+            assert!(
+                Entries::new(event.context).eq(expected),
+                "{event_type} {event_name}"
+            );
+        }
+    }
+}
+
+#[test]
+fn events_of_one_name_and_two_types_are_two() {
+    let identities = |event_type| {
+        named(event_type, "Cart").map(|(format, body)| {
+            let taken = take(format, body).unwrap();
+            let event = events(&taken).remove(0);
+            (event.payload_hash, event.text(Text::EventId).to_vec())
+        })
+    };
+    let [added, added_in_proto] = identities("cart_add");
+    let [removed, removed_in_proto] = identities("cart_remove");
+    assert_eq!(
+        (&added, &removed),
+        (&added_in_proto, &removed_in_proto),
+        "a format counts"
+    );
+    assert!(added.0 != removed.0 && added.1 != removed.1);
+}
+
+#[test]
+fn a_finer_name_does_not_replace_what_the_context_says() {
+    let body = r#"{"event_type": "cart_add", "event_name": "Cart", "user_id": "u", "context": {"event_name": "x"}}"#;
+    let taken = take(Format::Json, body).unwrap();
+    let flaw = &taken.rejections[0].flaw;
+    assert_eq!(
+        (flaw.code, flaw.path.as_str()),
+        (Code::DuplicateKey, "context.event_name")
+    );
 }

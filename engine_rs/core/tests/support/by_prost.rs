@@ -94,7 +94,7 @@ pub fn event(message: &[u8]) -> Result<Sent, DecodeError> {
         (Text::LibraryName, library.name),
         (Text::LibraryVersion, library.version),
     ];
-    Ok(Sent {
+    let sent = Sent {
         texts,
         timestamp_ms: event.timestamp.map(milliseconds),
         click: element.x.zip(element.y),
@@ -112,7 +112,8 @@ pub fn event(message: &[u8]) -> Result<Sent, DecodeError> {
         properties: object(sections.properties),
         traits: object(sections.traits),
         context: object(sections.context),
-    })
+    };
+    Ok(sent.named_by(&event.event_type))
 }
 
 fn milliseconds(time: proto::Timestamp) -> i64 {

@@ -38,10 +38,11 @@ pub fn native(event: &Tree) -> (Sent, Vec<Code>) {
         _ => reading.flaws.push(Code::InvalidType),
     }
     reading.place_click();
-    if reading.sent.has_a_path_twice() {
+    let sent = reading.sent.named_by(&reading.event_type);
+    if sent.has_a_path_twice() {
         reading.flaws.push(Code::DuplicateKey);
     }
-    (reading.sent, reading.flaws)
+    (sent, reading.flaws)
 }
 
 /// The value of an event's field, null where there is none.
@@ -61,6 +62,7 @@ struct Reading {
     sent: Sent,
     flaws: Vec<Code>,
     seen: Vec<String>,
+    event_type: String,
     x: Option<f64>,
     y: Option<f64>,
 }
@@ -186,7 +188,7 @@ impl Reading {
     fn take_field(&mut self, name: &str, value: &Tree) -> Result<(), Code> {
         let sent = &mut self.sent;
         match name {
-            "event_type" => drop(text(value)?),
+            "event_type" => self.event_type = text(value)?,
             "timestamp" => sent.timestamp_ms = time(value)?,
             "revenue" => sent.revenue = number(value)?,
             "properties" => sent.properties = object(value)?,

@@ -1,7 +1,7 @@
 //! An event as another parser reads it, and whether a record says the same.
 
 use super::tree::Tree;
-use reviva_core::event::{Consent, Event, Text};
+use reviva_core::event::{Consent, Event, EventType, Text};
 use reviva_core::value::Entries;
 use reviva_core::varint;
 
@@ -46,6 +46,22 @@ impl Sent {
     pub fn text(&self, text: Text) -> &str {
         let sent = self.texts.iter().rev().find(|(other, _)| *other == text);
         sent.map_or("", |(_, sent)| sent)
+    }
+
+    /// With the name that the type gives it: one outside of the vocabulary is itself the name, and a finer one is context.
+    pub fn named_by(mut self, event_type: &str) -> Self {
+        let finer = self.text(Text::EventName).to_owned();
+        let is_known = EventType::ALL
+            .iter()
+            .any(|known| known.name() == event_type);
+        if is_known && !finer.is_empty() {
+            return self;
+        }
+        self.texts.push((Text::EventName, event_type.to_owned()));
+        if !finer.is_empty() && finer != event_type {
+            self.context.push("event_name", Tree::Text(finer));
+        }
+        self
     }
 
     /// # Panics

@@ -20,6 +20,15 @@ pub enum Tree {
 }
 
 impl Tree {
+    /// Adds a member to the object, a null as to an empty one.
+    pub fn push(&mut self, key: &str, value: Self) {
+        let member = (key.to_owned(), value);
+        match self {
+            Self::Object(members) => members.push(member),
+            _ => *self = Self::Object(vec![member]),
+        }
+    }
+
     /// The leaves by dotted path; nulls and empty objects have none.
     fn leaves(&self) -> Vec<(String, &Self)> {
         let Self::Object(members) = self else {

@@ -119,7 +119,7 @@ class Event(_message.Message):
     with the given name as event_name.
     """
     event_name: _builtins.str
-    """Optional finer name; defaults to event_type."""
+    """Optional finer name; defaults to event_type. Beside a type outside of the vocabulary it is kept as context.event_name."""
     anonymous_id: _builtins.str
     """Who: at least one of anonymous_id and user_id is required."""
     user_id: _builtins.str
