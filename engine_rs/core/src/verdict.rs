@@ -74,7 +74,7 @@ codes! {
     InvalidNumber "invalid_number" Stage::Event, "a number is not finite, or not in the field's range";
     InvalidTimestamp "invalid_timestamp" Stage::Event, "a time is neither RFC 3339 nor whole milliseconds since 1970";
     TimestampInFuture "timestamp_in_future" Stage::Event, "the event is further ahead of the server's clock than is allowed";
-    TimestampOutOfRange "timestamp_out_of_range" Stage::Event, "the time is outside of the years 1900 to 2299, which the store can hold";
+    TimestampOutOfRange "timestamp_out_of_range" Stage::Event, "the time is before 1990, hence of a wrong clock or unit, or after 2299, which the store cannot hold";
     DuplicateKey "duplicate_key" Stage::Event, "a key or dotted path stands twice in the event";
     TooDeep "too_deep" Stage::Event, "objects and lists are nested deeper than is allowed";
     EventTooLarge "event_too_large" Stage::Event, "the event is larger than is allowed";

@@ -37,7 +37,7 @@ pub enum ClockError {
         /// Milliseconds after its receipt.
         ahead_ms: i64,
     },
-    /// Before 1990 or after 2299, which the store does not hold.
+    /// Before 1990, by a wrong clock or unit, or after 2299, which the store does not hold.
     #[error(
         "the event's time is before 1990 or after 2299; is it in milliseconds, and of this century?"
     )]
@@ -48,6 +48,12 @@ pub enum ClockError {
 const EARLIEST_MS: i64 = 631_152_000_000;
 /// 2299-12-31T23:59:59.999Z, the end of ClickHouse's DateTime64.
 const LATEST_MS: i64 = 10_413_791_999_999;
+
+/// Whether the store can hold the moment, which may be that of a clock gone wrong: ClickHouse's DateTime64 begins with 1900.
+#[must_use]
+pub fn can_be_stored(ms: i64) -> bool {
+    (-2_208_988_800_000..=LATEST_MS).contains(&ms)
+}
 
 /// When the event happened, by the rules in ARCHITECTURE.md ("Clock").
 ///

@@ -136,7 +136,10 @@ impl Run<'_> {
     }
 
     fn correct_clock(&self, draft: &mut Draft<'_>) -> Result<(), Box<Flaw>> {
-        let sent_at_ms = draft.sent_at_ms.or(self.envelope.sent_at_ms);
+        let sent_at_ms = draft
+            .sent_at_ms
+            .or(self.envelope.sent_at_ms)
+            .filter(|&ms| clock::can_be_stored(ms));
         let history = self.sender.request.history || self.envelope.history;
         let corrected = clock::correct(Times {
             client_ms: draft.timestamp_ms,

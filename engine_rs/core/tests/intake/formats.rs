@@ -248,3 +248,35 @@ fn a_finer_name_does_not_replace_what_the_context_says() {
         (Code::DuplicateKey, "context.event_name")
     );
 }
+
+#[test]
+fn a_sent_at_that_the_store_cannot_hold_counts_as_none() {
+    let (earliest, latest) = (-2_208_988_800_000, 10_413_791_999_999);
+    for (sent_at, kept) in [
+        (NOW, true),
+        (0, true),
+        (earliest, true),
+        (latest, true),
+        (earliest - 1, false),
+        (latest + 1, false),
+        (i64::MIN, false),
+        (i64::MAX, false),
+    ] {
+        // In this time's terms, so that a clock that is far off is corrected.
+        let timestamp = if kept { sent_at } else { NOW };
+        let native = format!(
+            r#"{{"events": [{{"event_type": "x", "user_id": "u", "timestamp": {timestamp}}}], "sent_at": {sent_at}}}"#
+        );
+        let segment = format!(
+            r#"{{"batch": [{{"type": "identify", "userId": "u", "timestamp": {timestamp}}}], "sentAt": {sent_at}}}"#
+        );
+        for (format, body) in [(Format::Json, native), (Format::Segment, segment)] {
+            let taken = take(format, body).unwrap();
+            assert_eq!(taken.rejections, []);
+            let event = events(&taken).remove(0);
+            assert_eq!(event.sent_at_ms, kept.then_some(sent_at));
+            assert_eq!(event.timestamp_ms, NOW);
+            assert_eq!(event.flags.clock_skewed, kept && sent_at != NOW);
+        }
+    }
+}
