@@ -81,7 +81,8 @@ const TOKENS: &[(DeviceType, &[&str])] = &[
             "Phone",
         ],
     ),
-    // Telephones say Mobile; what is left of Android has a larger screen.
+    // Of Android, browsers on telephones say Mobile, and what is left has a larger screen; but native apps never say it.
+    (DeviceType::Mobile, &["Dalvik/"]),
     (DeviceType::Tablet, &["Android"]),
     (
         DeviceType::Desktop,
@@ -177,6 +178,15 @@ mod tests {
                 "Mozilla/5.0 (Windows NT 10.0; Win64; x64; Xbox; Xbox One) Edge/44.18363",
                 Console,
             ),
+            (
+                "Dalvik/2.1.0 (Linux; U; Android 14; SM-S911B Build/UP1A.231005.007)",
+                Mobile,
+            ),
+            (
+                "Dalvik/2.1.0 (Linux; U; Android 11; Nexus 9 Build/RP1A.200720.012)",
+                Tablet,
+            ),
+            ("Dalvik/2.1.0 (Linux; U; Android 9; AFTMM Build/PS7633)", Tv),
             ("curl/8.5.0", Other),
             ("", Other),
         ] {
