@@ -119,11 +119,16 @@ impl Request<'_> {
         }
     }
 
+    /// What Segment's single-call path says.
+    fn path_call(&self) -> Option<Call> {
+        Call::from_name(self.event_kind.as_bytes())
+    }
+
     /// How one refused event of it can be sent again; of Segment's single calls the path belongs to it, `segment/track`.
     fn format_of_one_event(&self) -> String {
         match self.format {
             Format::Ndjson => Format::Json.name().to_owned(),
-            Format::Segment if Call::from_name(self.event_kind.as_bytes()).is_some() => {
+            Format::Segment if self.path_call().is_some() => {
                 format!("{}/{}", self.format.name(), self.event_kind)
             }
             format => format.name().to_owned(),
@@ -261,7 +266,7 @@ impl Intake {
                 run => run?,
             };
             let (taken, scanned_well) = if is_segment {
-                let path_call = Call::from_name(sender.request.event_kind.as_bytes());
+                let path_call = sender.request.path_call();
                 run.take_json(body, &scanned, Segment { path_call }, scratch)?
             } else {
                 run.take_json(body, &scanned, NativeJson, scratch)?

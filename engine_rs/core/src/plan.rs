@@ -10,8 +10,7 @@ mod violation;
 use crate::event::{Event, EventType, Text};
 use crate::event_json;
 use crate::verdict::Flaw;
-use crate::wire::Format;
-use crate::wire::tree;
+use crate::wire::tree::{self, Original};
 use jsonschema::Validator;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json};
@@ -147,17 +146,10 @@ fn name_of<'a>(event: &Event<'a>) -> &'a [u8] {
 }
 
 impl Plan {
-    /// How an event breaks the plan. `original`: its bytes, of which properties, traits and context are read again;
-    /// `depth`: how deep these may be nested.
+    /// How an event breaks the plan. Of `original`, properties, traits and context are read again.
     #[must_use]
-    pub fn violation(
-        &self,
-        event: &Event<'_>,
-        original: &[u8],
-        format: Format,
-        depth: usize,
-    ) -> Option<Box<Flaw>> {
-        match self.instance(event, original, format, depth) {
+    pub fn violation(&self, event: &Event<'_>, original: Original<'_>) -> Option<Box<Flaw>> {
+        match self.instance(event, original) {
             Ok(instance) if self.validator.is_valid(&instance) => None,
             Ok(instance) => {
                 let below = match self.subject {
@@ -171,15 +163,9 @@ impl Plan {
         }
     }
 
-    fn instance(
-        &self,
-        event: &Event<'_>,
-        original: &[u8],
-        format: Format,
-        depth: usize,
-    ) -> Result<Json, Box<Flaw>> {
+    fn instance(&self, event: &Event<'_>, original: Original<'_>) -> Result<Json, Box<Flaw>> {
         if self.subject == Subject::Properties {
-            let mut sections = tree::sections(original, format, &["properties"], depth)?;
+            let mut sections = tree::sections(original, &["properties"])?;
             let properties = sections.remove("properties");
             return Ok(properties.unwrap_or_else(|| Map::new().into()));
         }
@@ -189,12 +175,8 @@ impl Plan {
             context: &[],
             ..event.clone()
         });
-        whole.extend(tree::sections(
-            original,
-            format,
-            &["properties", "traits", "context"],
-            depth,
-        )?);
+        let names = ["properties", "traits", "context"];
+        whole.extend(tree::sections(original, &names)?);
         Ok(whole.into())
     }
 }

@@ -6,6 +6,7 @@ use crate::event::Event;
 use crate::plan::{PlanError, Plans, ProjectPlans, Stated};
 use crate::varint;
 use crate::verdict::Flaw;
+use crate::wire::tree::Original;
 use std::sync::{Arc, PoisonError, RwLock};
 
 /// The plans that are in force.
@@ -43,9 +44,13 @@ impl Run<'_> {
         let Some(plan) = plan else {
             return Ok(None);
         };
-        let format = self.sender.request.format;
-        let depth = self.intake.options.max_depth;
-        match plan.violation(event, original, format, depth) {
+        let original = Original {
+            bytes: original,
+            format: self.sender.request.format,
+            path_call: self.sender.request.path_call(),
+            depth: self.intake.options.max_depth,
+        };
+        match plan.violation(event, original) {
             None => Ok(None),
             Some(flaw) if plan.is_enforced => Err(flaw),
             Some(flaw) => {

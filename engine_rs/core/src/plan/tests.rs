@@ -1,5 +1,7 @@
 use super::*;
 use crate::verdict::Code;
+use crate::wire::Format;
+use crate::wire::segment::Call;
 use serde_json::json;
 
 fn stated(event_type: &str, subject: Subject, schema: Json) -> Stated {
@@ -19,11 +21,19 @@ fn plan(subject: Subject, schema: Json) -> Plan {
     project.0.remove(b"x".as_slice()).unwrap()
 }
 
+fn original(text: &str) -> Original<'_> {
+    Original {
+        bytes: text.as_bytes(),
+        format: Format::Json,
+        path_call: None,
+        depth: 32,
+    }
+}
+
 /// What is wrong with an event that says no more than its properties.
 fn flaw(schema: Json, properties: Json) -> Option<Box<Flaw>> {
-    let original = json!({"properties": properties}).to_string();
-    let event = Event::default();
-    plan(Subject::Properties, schema).violation(&event, original.as_bytes(), Format::Json, 32)
+    let text = json!({"properties": properties}).to_string();
+    plan(Subject::Properties, schema).violation(&Event::default(), original(&text))
 }
 
 fn broken(schema: Json, properties: Json) -> (String, String) {
@@ -111,9 +121,15 @@ fn nulls_empty_objects_and_dots_are_as_they_were_sent() {
 #[test]
 fn an_event_without_properties_has_none() {
     let plan = plan(Subject::Properties, json!({"maxProperties": 0}));
-    for original in ["{}", r#"{"properties": null}"#] {
-        let flaw = plan.violation(&Event::default(), original.as_bytes(), Format::Segment, 32);
-        assert_eq!(flaw, None);
+    for text in ["{}", r#"{"properties": null}"#] {
+        let segment = Original {
+            format: Format::Segment,
+            path_call: Some(Call::Track),
+            ..original(text)
+        };
+        for original in [original(text), segment] {
+            assert_eq!(plan.violation(&Event::default(), original), None);
+        }
     }
 }
 
@@ -131,9 +147,9 @@ fn a_whole_event_can_be_described() {
     event.set(Text::EventName, b"Signed Up");
     event.set(Text::PagePath, b"/join");
     let plan = plan(Subject::Event, schema);
-    let good = plan.violation(&event, br#"{"traits": {"plan": "pro"}}"#, Format::Json, 32);
+    let good = plan.violation(&event, original(r#"{"traits": {"plan": "pro"}}"#));
     assert_eq!(good, None);
-    let bad = plan.violation(&event, br#"{"traits": {"plan": 7}}"#, Format::Json, 32);
+    let bad = plan.violation(&event, original(r#"{"traits": {"plan": 7}}"#));
     assert_eq!(bad.unwrap().path, "traits.plan");
 }
 

@@ -4,6 +4,9 @@
 //! another type than the column: SDKs are out in the world and cannot be corrected.
 
 mod context;
+mod tree;
+
+pub use tree::sections;
 
 use crate::enrich::timestamp;
 use crate::event::{Event, EventType, Text};
@@ -41,6 +44,11 @@ impl Call {
             b"alias" | b"a" => Self::Alias,
             _ => return None,
         })
+    }
+
+    /// Whether the traits in `context` are the event's own. They are the user's: those of a group call would be the group's.
+    fn takes_context_traits(self, has_traits: bool) -> bool {
+        !has_traits && self != Self::Group
     }
 }
 
@@ -245,8 +253,7 @@ impl Segment {
     }
 }
 
-/// The traits in `context` are the user's: they are the event's own traits where it has none, except that those of a
-/// group call would be the group's; else they stay in the context.
+/// The traits in `context` become the event's, or stay there.
 fn take_context_traits(
     call: Call,
     at: Option<usize>,
@@ -258,7 +265,7 @@ fn take_context_traits(
     };
     parser.seek(at);
     let (sections, arena, limits) = (&mut *target.sections, target.arena, target.limits);
-    if sections.traits.out.is_empty() && call != Call::Group {
+    if call.takes_context_traits(!sections.traits.out.is_empty()) {
         return take_object(&mut sections.traits, parser, arena, limits)
             .map_err(|problem| below(problem, "context.traits"));
     }

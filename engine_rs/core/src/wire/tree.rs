@@ -7,29 +7,50 @@ use crate::verdict::{Code, Flaw};
 use crate::wire::Format;
 use crate::wire::json::{JsonError, Kind, Number, Parser};
 use crate::wire::proto;
+use crate::wire::segment::{self, Call};
 use bumpalo::Bump;
 use serde_json::{Map, Value as Json};
 
-/// The members of `wanted` (`properties`, `traits`, `context`) that an event has. It has been read before, so its form
-/// is known to be good. `depth`: levels of objects and lists, as in [`Limits`](crate::wire::draft::Limits).
+/// An event as it came. It has been read before, so its form is known to be good.
+#[derive(Debug, Clone, Copy)]
+pub struct Original<'o> {
+    /// The event alone.
+    pub bytes: &'o [u8],
+    /// How it is written.
+    pub format: Format,
+    /// See [`Segment`](segment::Segment).
+    pub path_call: Option<Call>,
+    /// Levels of objects and lists, as in [`Limits`](crate::wire::draft::Limits).
+    pub depth: usize,
+}
+
+/// Those of `wanted` (`properties`, `traits`, `context`) that an event has.
 ///
 /// # Errors
 /// `too_deep`, in parts of the event that are not kept.
-pub fn sections(
-    original: &[u8],
-    format: Format,
-    wanted: &[&str],
+pub fn sections(original: Original<'_>, wanted: &[&str]) -> Result<Map<String, Json>, Box<Flaw>> {
+    let Original { bytes, depth, .. } = original;
+    match original.format {
+        Format::Proto => proto::sections(bytes, wanted, depth),
+        Format::Segment => segment::sections(original, wanted),
+        Format::Json | Format::Ndjson => members(bytes, wanted, &[], depth),
+    }
+}
+
+/// The members of a JSON object that are objects, or texts, under these names.
+pub(super) fn members(
+    bytes: &[u8],
+    objects: &[&str],
+    texts: &[&str],
     depth: usize,
 ) -> Result<Map<String, Json>, Box<Flaw>> {
-    if format == Format::Proto {
-        return proto::sections(original, wanted, depth);
-    }
     let arena = Bump::new();
     let mut reader = TreeReader {
-        parser: Parser::new(original),
+        parser: Parser::new(bytes),
         arena: &arena,
     };
-    reader.members(wanted, depth).map_err(Broken::into_flaw)
+    let members = reader.members(objects, texts, depth);
+    members.map_err(Broken::into_flaw)
 }
 
 /// Why there is no tree.
@@ -75,18 +96,24 @@ struct TreeReader<'b, 'e> {
 }
 
 impl<'b: 'e, 'e> TreeReader<'b, 'e> {
-    /// Those of the event itself that are wanted and not null.
-    fn members(&mut self, wanted: &[&str], depth: usize) -> Result<Map<String, Json>, Broken> {
+    fn members(
+        &mut self,
+        objects: &[&str],
+        texts: &[&str],
+        depth: usize,
+    ) -> Result<Map<String, Json>, Broken> {
         let (mut found, mut first) = (Map::new(), true);
         self.parser.kind()?;
         self.parser.open();
         while let Some(key) = self.parser.key(&mut first, self.arena)? {
-            let name = wanted.iter().find(|name| name.as_bytes() == key);
-            match (name, self.parser.kind()?) {
-                (Some(&name), Kind::Object) => {
-                    found.insert(name.to_owned(), self.value(depth)?);
-                }
-                _ => drop(self.parser.skip()?),
+            let wanted = match self.parser.kind()? {
+                Kind::Object => objects,
+                Kind::Text => texts,
+                _ => &[],
+            };
+            match wanted.iter().find(|name| name.as_bytes() == key) {
+                Some(&name) => drop(found.insert(name.to_owned(), self.value(depth)?)),
+                None => drop(self.parser.skip()?),
             }
         }
         Ok(found)
@@ -140,10 +167,17 @@ mod tests {
 
     const ALL: [&str; 3] = ["properties", "traits", "context"];
 
+    fn original(text: &str) -> Original<'_> {
+        Original {
+            bytes: text.as_bytes(),
+            format: Format::Json,
+            path_call: None,
+            depth: 32,
+        }
+    }
+
     fn read(text: &str) -> Json {
-        sections(text.as_bytes(), Format::Json, &ALL, 32)
-            .unwrap()
-            .into()
+        sections(original(text), &ALL).unwrap().into()
     }
 
     #[test]
@@ -159,8 +193,13 @@ mod tests {
 
     #[test]
     fn only_what_is_wanted_is_read() {
-        let text = br#"{"context": {"a": 1}, "properties": {"b": 2}}"#;
-        let found = sections(text, Format::Segment, &["properties"], 32).unwrap();
+        let text = r#"{"context": {"a": 1}, "properties": {"b": 2}}"#;
+        let segment = Original {
+            format: Format::Segment,
+            path_call: Some(Call::Track),
+            ..original(text)
+        };
+        let found = sections(segment, &["properties"]).unwrap();
         assert_eq!(Json::from(found), json!({"properties": {"b": 2}}));
     }
 
@@ -170,8 +209,8 @@ mod tests {
             let (open, close) = ("[".repeat(depth), "]".repeat(depth));
             format!(r#"{{"context": {{"a": {open}{close}}}}}"#)
         };
-        assert!(sections(nested(31).as_bytes(), Format::Json, &ALL, 32).is_ok());
-        let flaw = sections(nested(1_000_000).as_bytes(), Format::Json, &ALL, 32).unwrap_err();
+        assert!(sections(original(&nested(31)), &ALL).is_ok());
+        let flaw = sections(original(&nested(1_000_000)), &ALL).unwrap_err();
         assert_eq!(flaw.code, Code::TooDeep);
     }
 }

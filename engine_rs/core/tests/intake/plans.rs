@@ -4,7 +4,7 @@ use crate::proto::{self, IngestResponse, Kind};
 use crate::support::{events, intake, records, request};
 use proptest::prelude::*;
 use prost::Message;
-use reviva_core::intake::{Intake, Options};
+use reviva_core::intake::{Intake, Options, Request};
 use reviva_core::plan;
 use reviva_core::record::Record;
 use reviva_core::varint;
@@ -189,6 +189,91 @@ fn only_events_of_the_plan_are_looked_at_and_only_while_it_is_there() {
     assert_eq!(accepted(PLANNED), [0; 4]);
     assert!(intake.set_plans(&[]).is_empty());
     assert_eq!(accepted(PLANNED), [1; 4]);
+}
+
+/// Segment's events, the call of their path, and the sections that they are kept with.
+fn segments_events() -> [(&'static str, Value, Value); 8] {
+    [
+        (
+            "",
+            json!({"type": "identify", "context": {"traits": {"plan": null, "vip": true}, "os": {"name": "iOS"}}}),
+            json!({"traits": {"plan": null, "vip": true}, "context": {"os": {"name": "iOS"}}}),
+        ),
+        (
+            "identify",
+            json!({"traits": {"a": {}}, "context": {"traits": {"vip": true}}}),
+            json!({"traits": {"vip": true}, "context": {}}),
+        ),
+        (
+            "identify",
+            json!({"traits": {"vip": false}, "context": {"traits": {"vip": true}}}),
+            json!({"traits": {"vip": false}, "context": {"traits": {"vip": true}}}),
+        ),
+        (
+            "g",
+            json!({"groupId": "g", "context": {"traits": {"vip": true}}}),
+            json!({"context": {"traits": {"vip": true}}}),
+        ),
+        (
+            "group",
+            json!({"type": "track", "event": "Group", "context": {"traits": {"vip": true}}}),
+            json!({"traits": {"vip": true}, "context": {}}),
+        ),
+        (
+            "page",
+            json!({"name": "Home", "category": "Docs", "channel": "web"}),
+            json!({"properties": {"category": "Docs"}, "context": {"channel": "web"}}),
+        ),
+        (
+            "",
+            json!({"type": "page", "category": "Docs", "properties": {"category": "Own"}}),
+            json!({"properties": {"category": "Own"}}),
+        ),
+        (
+            "",
+            json!({"type": "page", "category": null, "channel": {"deep": [[[[]]]]}, "properties": {"category": null}}),
+            json!({"properties": {"category": null}}),
+        ),
+    ]
+}
+
+#[test]
+fn a_plan_sees_segments_events_with_the_sections_they_are_kept_with() {
+    let options = Options {
+        max_depth: 4,
+        ..Options::default()
+    };
+    let names = ["properties", "traits", "context"];
+    for (event_kind, mut event, kept) in segments_events() {
+        event["userId"] = json!("u");
+        let exactly = names.map(|name| match kept.get(name) {
+            Some(section) => (name.to_owned(), json!({ "const": section })),
+            None => (name.to_owned(), json!(false)),
+        });
+        let whole = json!({"required": kept.as_object().unwrap().keys().collect::<Vec<_>>(),
+            "properties": Map::from_iter(exactly)});
+        let properties = json!({"const": kept.get("properties").unwrap_or(&json!({}))});
+        for (subject, schema) in [("event", whole), ("properties", properties)] {
+            let intake = intake(options);
+            let plans: Value = ["identify", "page_view", "group"]
+                .iter()
+                .map(|event_type| {
+                    json!({"project_id": "demo",
+                "event_type": event_type, "mode": "enforce", "subject": subject, "schema": schema})
+                })
+                .collect();
+            let errors = intake.set_plans(&plan::parse(&plans.to_string()).unwrap());
+            assert!(errors.is_empty(), "{errors:?}");
+            let request = Request {
+                event_kind,
+                ..request(Format::Segment)
+            };
+            let taken = intake
+                .decode(event.to_string().as_bytes(), request)
+                .unwrap();
+            assert_eq!(taken.rejections, [], "{event}");
+        }
+    }
 }
 
 fn any_value() -> impl Strategy<Value = Value> {
