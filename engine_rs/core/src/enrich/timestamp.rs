@@ -7,8 +7,19 @@ const DAY_MS: i64 = 86_400_000;
 /// counts as the next minute's first; without an offset the time is UTC. `None` for anything else.
 #[must_use]
 pub fn parse(text: &[u8]) -> Option<i64> {
+    parse_with::<2>(text)
+}
+
+/// The same, also where months and days before the 10th have one digit: `2026-1-2`, as Segment's documentation writes them.
+#[must_use]
+pub fn parse_short(text: &[u8]) -> Option<i64> {
+    parse_with::<1>(text)
+}
+
+#[inline]
+fn parse_with<const FEWEST: usize>(text: &[u8]) -> Option<i64> {
     let mut rest = text.trim_ascii();
-    let midnight = take_date(&mut rest)? * DAY_MS;
+    let midnight = take_date::<FEWEST>(&mut rest)? * DAY_MS;
     if rest.is_empty() {
         return Some(midnight);
     }
@@ -22,13 +33,13 @@ pub fn parse(text: &[u8]) -> Option<i64> {
     Some(midnight + time - offset)
 }
 
-/// Days since 1970.
-fn take_date(rest: &mut &[u8]) -> Option<i64> {
+/// Days since 1970; month and day have `FEWEST` digits or two.
+fn take_date<const FEWEST: usize>(rest: &mut &[u8]) -> Option<i64> {
     let year = take_digits::<4>(rest)?;
     take_byte(rest, b'-')?;
-    let month = take_digits::<2>(rest)?;
+    let month = take_digits::<2>(rest).or_else(|| take_digits::<FEWEST>(rest))?;
     take_byte(rest, b'-')?;
-    let day = take_digits::<2>(rest)?;
+    let day = take_digits::<2>(rest).or_else(|| take_digits::<FEWEST>(rest))?;
     if !(1..=12).contains(&month) || day < 1 || day > days_in(year, month) {
         return None;
     }
@@ -194,6 +205,29 @@ mod tests {
             ("0000-01-01T00:00:00Z", -62_167_219_200_000),
         ] {
             assert_eq!(ms(text), Some(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn short_months_and_days_are_read_where_they_may_be() {
+        for (short, full) in [
+            ("2026-1-2", "2026-01-02"),
+            ("2026-11-2T12:00:00Z", "2026-11-02T12:00:00Z"),
+            ("2026-1-22 12:00", "2026-01-22 12:00"),
+        ] {
+            assert_eq!(parse_short(short.as_bytes()), ms(full), "{short}");
+            assert_eq!(parse_short(full.as_bytes()), ms(full), "{full}");
+            assert_eq!(ms(short), None, "{short}");
+        }
+        for text in [
+            "2026-0-1",
+            "2026-1-0",
+            "2026-1-",
+            "2026--1",
+            "2026-1-123",
+            "2026-123-1",
+        ] {
+            assert_eq!(parse_short(text.as_bytes()), None, "{text}");
         }
     }
 

@@ -1,6 +1,7 @@
 //! What stands around the events of a JSON body, read before them: where `sentAt` and `writeKey` follow a long batch,
 //! they are found without reading the batch, by a guess that [`super::batch`] then checks.
 
+use crate::enrich::timestamp;
 use crate::verdict::{Code, RequestError};
 use crate::wire::draft::Envelope;
 use crate::wire::json::{Kind, Parser};
@@ -14,18 +15,22 @@ pub struct Keys {
     pub events: &'static [u8],
     /// Whether a `sent_at` that is no time refuses the request, or is taken as absent.
     pub strict: bool,
+    /// How a time is read.
+    pub parse_time: fn(&[u8]) -> Option<i64>,
 }
 
 /// `{"events": [...], "sent_at": ...}`
 pub const NATIVE: Keys = Keys {
     events: b"events",
     strict: true,
+    parse_time: timestamp::parse,
 };
 
 /// `{"batch": [...], "sentAt": ...}`
 pub const SEGMENT: Keys = Keys {
     events: b"batch",
     strict: false,
+    parse_time: timestamp::parse_short,
 };
 
 /// A body that is one JSON object.
@@ -96,7 +101,7 @@ fn scan_members<'e>(
             continue;
         }
         let at = parser.at();
-        match take_member(key, parser, arena, &mut scanned.envelope) {
+        match take_member(key, parser, keys, arena, &mut scanned.envelope) {
             Err(Problem::Flaw(found)) => {
                 parser.seek(at);
                 parser.skip()?;
@@ -111,11 +116,14 @@ fn scan_members<'e>(
 fn take_member<'e>(
     key: &[u8],
     parser: &mut Parser<'e>,
+    keys: Keys,
     arena: &'e Bump,
     envelope: &mut Envelope<'e>,
 ) -> Result<(), Problem> {
     match key {
-        b"sent_at" | b"sentAt" => envelope.sent_at_ms = parser.time_field("sent_at", arena)?,
+        b"sent_at" | b"sentAt" => {
+            envelope.sent_at_ms = parser.time_field("sent_at", arena, keys.parse_time)?;
+        }
         b"history" => envelope.history = parser.bool_field("history")?,
         b"writeKey" => envelope.write_key = parser.text_field("writeKey", arena)?,
         b"library" => take_library(parser, arena, envelope)?,

@@ -1,6 +1,5 @@
 //! Typed fields out of JSON objects, with the field's path in every error. A null is the same as an absent field.
 
-use crate::enrich::timestamp;
 use crate::varint;
 use crate::verdict::{Code, Flaw};
 use crate::wire::json::{Kind, Number, Parser};
@@ -97,10 +96,16 @@ impl<'b> Parser<'b> {
         }
     }
 
-    /// A moment: RFC 3339, or whole milliseconds since 1970.
-    pub fn time_field(&mut self, path: &str, arena: &Bump) -> Result<Option<i64>, Problem> {
+    /// A moment: text that `parse` takes ([`timestamp::parse`](crate::enrich::timestamp::parse)), or whole milliseconds since
+    /// 1970.
+    pub fn time_field(
+        &mut self,
+        path: &str,
+        arena: &Bump,
+        parse: impl Fn(&[u8]) -> Option<i64>,
+    ) -> Result<Option<i64>, Problem> {
         match self.kind()? {
-            Kind::Text => match timestamp::parse(self.text(arena)?) {
+            Kind::Text => match parse(self.text(arena)?) {
                 Some(ms) => Ok(Some(ms)),
                 None => Err(not_a_time(path).into()),
             },

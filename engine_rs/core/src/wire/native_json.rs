@@ -1,5 +1,6 @@
 //! One event in native JSON: the field names of `proto/reviva/v1/event.proto`, in snake_case or lowerCamelCase.
 
+use crate::enrich::timestamp;
 use crate::event::{Consent, Text};
 use crate::verdict::{Code, Flaw};
 use crate::wire::batch::Decode;
@@ -93,7 +94,7 @@ fn take_field<'b: 'e, 'e>(
         }
         3 => Text::EventName,
         4 => {
-            draft.timestamp_ms = parser.time_field(name, arena)?;
+            draft.timestamp_ms = parser.time_field(name, arena, timestamp::parse)?;
             return Ok(());
         }
         5 => Text::AnonymousId,

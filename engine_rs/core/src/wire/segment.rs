@@ -146,11 +146,11 @@ fn take_field<'b: 'e, 'e>(
         "messageId" => event.set(Text::EventId, id_field(name, parser, arena)?),
         // RudderStack's own name for the client's time counts more, whichever stands first.
         "originalTimestamp" => {
-            let time = parser.time_field(name, arena)?;
+            let time = parser.time_field(name, arena, timestamp::parse_short)?;
             target.draft.timestamp_ms = time.or(target.draft.timestamp_ms);
         }
         "timestamp" => {
-            let time = parser.time_field(name, arena)?;
+            let time = parser.time_field(name, arena, timestamp::parse_short)?;
             target.draft.timestamp_ms = target.draft.timestamp_ms.or(time);
         }
         "sentAt" => target.draft.sent_at_ms = lenient_time(parser, arena)?,
@@ -207,7 +207,7 @@ fn id_field<'b: 'e, 'e>(
 
 fn lenient_time(parser: &mut Parser<'_>, arena: &Bump) -> Result<Option<i64>, Problem> {
     if parser.kind()? == Kind::Text {
-        return Ok(timestamp::parse(parser.text(arena)?));
+        return Ok(timestamp::parse_short(parser.text(arena)?));
     }
     parser.skip()?;
     Ok(None)

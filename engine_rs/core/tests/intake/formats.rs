@@ -280,3 +280,19 @@ fn a_sent_at_that_the_store_cannot_hold_counts_as_none() {
         }
     }
 }
+
+#[test]
+fn segments_dates_may_have_short_months_and_days() {
+    let segment = r#"{"batch": [{"type": "identify", "userId": "u", "timestamp": "2015-2-02T00:30:08.276Z"},
+        {"type": "identify", "userId": "u", "originalTimestamp": "2015-02-2T00:30:08.276Z"}], "sentAt": "2026-1-2T03:04:05Z"}"#;
+    let taken = take(Format::Segment, segment).unwrap();
+    assert_eq!(taken.rejections, []);
+    for event in events(&taken) {
+        assert_eq!(event.sent_at_ms, Some(1_767_323_045_000));
+        let shift = NOW - 1_767_323_045_000;
+        assert_eq!(event.timestamp_ms, 1_422_837_008_276 + shift);
+    }
+    let native = r#"{"event_type": "x", "user_id": "u", "timestamp": "2015-2-02T00:30:08.276Z"}"#;
+    let taken = take(Format::Json, native).unwrap();
+    assert_eq!(taken.rejections[0].flaw.code, Code::InvalidTimestamp);
+}
