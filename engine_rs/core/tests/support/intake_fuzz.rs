@@ -3,6 +3,7 @@
 
 pub mod by_prost;
 mod by_serde_json;
+#[allow(dead_code, reason = "fuzz targets send requests and read no answers")]
 pub mod proto;
 mod sent;
 mod tree;
