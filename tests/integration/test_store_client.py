@@ -1,6 +1,10 @@
 """What the pipeline relies on: blocks go in once, queries come out, errors are told apart."""
 
+from unittest.mock import Mock
+
+import clickhouse_connect
 import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from reviva.errors import StoreRefusedError, StoreUnavailableError
 from reviva.store.client import StoreClient
@@ -53,6 +57,14 @@ def test_a_missing_table_may_come_later(store_client: StoreClient) -> None:
 def test_a_server_that_is_away() -> None:
     with StoreClient("http://127.0.0.1:1", "default") as client, pytest.raises(StoreUnavailableError, match="reached"):
         client.ping()
+
+
+@pytest.mark.parametrize("code", [74, 75, 76, 77, 204, 243])
+def test_a_disk_that_is_full_or_fails_is_no_fault_of_a_row(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    error = DatabaseError("no space left on device", code=code)
+    monkeypatch.setattr(clickhouse_connect, "get_client", lambda **_: Mock(raw_insert=Mock(side_effect=error)))
+    with StoreClient("http://127.0.0.1:1", "default") as client, pytest.raises(StoreUnavailableError, match="no space"):
+        client.insert_block("events", b"rows", "token")
 
 
 def test_migrating_again_changes_nothing(store_client: StoreClient) -> None:

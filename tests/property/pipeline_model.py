@@ -166,23 +166,20 @@ class ModelEngine:
 class ModelStore:
     """Deduplicates by token, and refuses blocks with a poisonous row.
 
-    It has moods: to be away before or after an insert, to refuse as a whole what it would take in parts, or to refuse
-    everything for some calls, once.
+    It has moods: to be away before or after an insert, to refuse as a whole what it would take in parts, to refuse
+    everything for some calls, once, or to refuse a few dead letters.
     """
 
     def __init__(self, disk: Disk, fate: Fate, poison: frozenset[int], moods: Iterable[str]) -> None:
         self._disk, self._fate, self._poison = disk, fate, poison
         self._moods = iter(moods)
         self._locked_for: int | None = None
+        self._letters_to_refuse = 0
 
     def insert_block(self, table: str, native: bytes, token: str) -> None:
         self._fate.step()
         mood = next(self._moods, "good")
-        if mood.startswith("locked for") and self._locked_for is None:
-            self._locked_for = int(mood.removeprefix("locked for"))
-        if self._locked_for:
-            self._locked_for -= 1
-            raise StoreRefusedError("wrong password")
+        self._refuse_by_mood(mood, is_letter=table == "dead_letters" and bool(native))
         if not native:
             return
         rows = json.loads(native)
@@ -199,6 +196,18 @@ class ModelStore:
         self._fate.step()
         if mood == "away after":
             raise StoreUnavailableError(mood)
+
+    def _refuse_by_mood(self, mood: str, *, is_letter: bool) -> None:
+        if mood.startswith("locked for") and self._locked_for is None:
+            self._locked_for = int(mood.removeprefix("locked for"))
+        if self._locked_for:
+            self._locked_for -= 1
+            raise StoreRefusedError("wrong password")
+        if mood == "no letters":
+            self._letters_to_refuse = 3
+        if is_letter and self._letters_to_refuse:
+            self._letters_to_refuse -= 1
+            raise StoreRefusedError("no letters")
 
     def _has(self, table: str, token: str) -> bool:
         return [token] in map(list, self._disk.tables.execute("SELECT token FROM tokens WHERE name = ?", (table,)))

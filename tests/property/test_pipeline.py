@@ -21,7 +21,9 @@ records = st.lists(st.one_of(st.integers(0, 30), st.just(TICK)), max_size=25)
 lanes = st.dictionaries(st.integers(0, 3), records, max_size=3)
 crashes = st.lists(st.integers(0, 40), max_size=4)
 MOODS = st.lists(
-    st.sampled_from(["good", "away before", "away after", "refuse", *(f"locked for {calls}" for calls in range(1, 5))]),
+    st.sampled_from(
+        ["good", "away before", "away after", "refuse", "no letters", *(f"locked for {calls}" for calls in range(1, 5))]
+    ),
     max_size=12,
 )
 sizes = st.lists(st.integers(1, 8), max_size=20)
@@ -85,6 +87,13 @@ def test_each_single_step_may_be_the_last(steps: int):
     with suppress(Crash):
         run(disk, fate, [2, 5, 1, 4], frozenset({13}), [], shards=3)
     run(disk, Fate(), [3, 3, 1], frozenset({13}), [], shards=2)
+    check(disk, frozenset({13}))
+
+
+def test_a_letter_that_is_refused_is_waited_for():
+    disk = Disk({0: [1, 13, 2]})
+    run(disk, Fate(), [], frozenset({13}), ["no letters"])
+    run(disk, Fate(), [], frozenset({13}), [])
     check(disk, frozenset({13}))
 
 
