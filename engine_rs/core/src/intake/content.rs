@@ -194,7 +194,7 @@ pub(super) fn made_up_id(hashes: [u64; 2], place: Option<(i64, u32)>) -> [u8; 32
 }
 
 /// Ids and names longer than this are refused.
-const LONGEST_ID: usize = 200;
+pub(super) const LONGEST_ID: usize = 200;
 
 /// The lengths of ids and names.
 ///

@@ -1,5 +1,6 @@
 //! One request on its way: each of its events becomes a record, accepted or rejected.
 
+use super::content::LONGEST_ID;
 use super::intaken::Intaken;
 use super::keys::Owner;
 use super::settle::{Memory, Origin};
@@ -51,6 +52,7 @@ impl<'r> Run<'r> {
                 intake.keys.owner(key)?
             }
         };
+        check_library(envelope)?;
         Ok(Self {
             intake,
             sender,
@@ -174,6 +176,19 @@ impl<'r> Run<'r> {
         };
         record.encode(out);
     }
+}
+
+/// Each event gets it, so a long one would make much of few bytes.
+fn check_library(envelope: &Envelope<'_>) -> Result<(), RequestError> {
+    let longest = envelope
+        .library_name
+        .len()
+        .max(envelope.library_version.len());
+    if longest <= LONGEST_ID {
+        return Ok(());
+    }
+    let message = format!("a text in library has {longest} bytes; up to {LONGEST_ID} are taken");
+    Err(RequestError::new(Code::InvalidEnvelope, message))
 }
 
 #[cold]

@@ -18,6 +18,9 @@ use crate::wire::draft::Draft;
 use crate::wire::section::{Section, Sections};
 use std::sync::Arc;
 
+/// Of a request's header: each of its events gets it, so a longer one, which no browser has, would make much of few bytes.
+const LONGEST_USER_AGENT: usize = 1024;
+
 /// Where an event came from.
 #[derive(Default)]
 pub(super) struct Origin<'e> {
@@ -162,8 +165,9 @@ impl Run<'_> {
     /// What the request says for all of its events.
     fn fill_defaults<'e>(&'e self, event: &mut Event<'e>) {
         event.flags.gpc |= self.sender.request.gpc;
-        if event.text(Text::UserAgent).is_empty() {
-            event.set(Text::UserAgent, self.sender.request.user_agent.as_bytes());
+        let agent = self.sender.request.user_agent.as_bytes();
+        if event.text(Text::UserAgent).is_empty() && agent.len() <= LONGEST_USER_AGENT {
+            event.set(Text::UserAgent, agent);
         }
         let library = [Text::LibraryName, Text::LibraryVersion];
         if library.iter().all(|&text| event.text(text).is_empty()) {

@@ -46,6 +46,15 @@ fn refused_requests() -> Vec<(Code, Request<'static>, Vec<u8>)> {
             json,
             br#"{"events": [{}], "sent_at": "now"}"#.to_vec(),
         ),
+        (
+            Code::InvalidEnvelope,
+            json,
+            format!(
+                r#"{{"events": [{{}}], "library": {{"name": "{}"}}}}"#,
+                "l".repeat(300)
+            )
+            .into_bytes(),
+        ),
         (Code::EmptyBatch, json, b"  ".to_vec()),
         (Code::EmptyBatch, json, b"[]".to_vec()),
         (Code::EmptyBatch, proto, vec![]),
