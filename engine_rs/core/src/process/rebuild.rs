@@ -6,7 +6,7 @@ use super::native_rows::{self, Column, NativeError};
 use super::pool::Shared;
 use super::processor::Processor;
 use super::rage_clicks::Click;
-use super::rules::RuleBook;
+use super::rules::{RuleBook, Rules};
 use super::shard::Shard;
 use super::visitor::{Footprint, Visitor, join_page};
 use super::visitors::Visitors;
@@ -261,8 +261,13 @@ impl Restore {
             };
             moments.sort_unstable();
             let project = visitor.project.clone();
+            let rules = rules.of(&project);
+            let begin_ms = begin_ms(&moments, rules);
             for (time_ms, campaign, session_start_ms) in moments {
-                visitor.restore_event(time_ms, campaign, session_start_ms, rules.of(&project));
+                visitor.restore_issued(session_start_ms, time_ms);
+                if time_ms >= begin_ms {
+                    visitor.restore_event(time_ms, campaign, rules);
+                }
             }
         }
         visitors.each_mut(|visitor| {
@@ -274,4 +279,19 @@ impl Restore {
             !idle::is_due(visitor.next_due_s(rules.of(&visitor.project)), clock_ms)
         });
     }
+}
+
+/// From when on `moments`, which are in order, are cut into sessions. Of a session that began before all that was read, nobody
+/// knows where the cap ends it: it is left out, as nothing that is still to come can reach it.
+fn begin_ms(moments: &[Moment], rules: &Rules) -> i64 {
+    let (Some(first), Some(newest)) = (moments.first(), moments.last()) else {
+        return i64::MIN;
+    };
+    let reach_ms = newest.0 - rules.lateness_ms() - rules.timeout_ms();
+    moments
+        .iter()
+        .map(|&(_, _, session_start_ms)| session_start_ms)
+        .find(|&session_start_ms| session_start_ms >= first.0)
+        .filter(|&session_start_ms| session_start_ms <= reach_ms)
+        .unwrap_or(first.0)
 }

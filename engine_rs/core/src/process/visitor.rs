@@ -301,18 +301,16 @@ impl Visitor {
         self.trail = Some(trail);
     }
 
+    /// After a restart: an event of `time_ms` was written with the session that starts at `session_start_ms`.
+    pub fn restore_issued(&mut self, session_start_ms: i64, time_ms: i64) {
+        self.issued.restore(session_start_ms, time_ms);
+    }
+
     /// After a restart: an event that is in the store. Give them in order of time, then call [`restored`](Self::restored).
-    pub fn restore_event(
-        &mut self,
-        time_ms: i64,
-        campaign: u64,
-        session_start_ms: i64,
-        rules: &Rules,
-    ) {
+    pub fn restore_event(&mut self, time_ms: i64, campaign: u64, rules: &Rules) {
         self.timeline
             .forget(self.timeline.out_of_reach(time_ms, rules));
         self.timeline.insert(time_ms, campaign, rules);
-        self.issued.restore(session_start_ms, time_ms);
     }
 
     /// After a restart: a click or step that is in the store.

@@ -184,6 +184,37 @@ fn a_restart_forgets_whom_their_projects_rules_forget() {
 }
 
 #[test]
+fn a_restart_cuts_activity_without_a_gap_as_it_was_cut() {
+    let rules = || {
+        RuleBook::from_json(
+            r#"{"default": {"session_timeout_s": 10, "session_cap_s": 40, "lateness_s": 20, "visitor_memory_s": 60}}"#,
+        )
+        .unwrap()
+    };
+    let sent: Vec<_> = (0..150)
+        .map(|id| Sent::new(id, START_MS + id as i64 * 3_000, EventType::BookingStart))
+        .collect();
+    let by_id = sent.iter().map(|sent| (sent.id(), sent.clone())).collect();
+    let told = |restart_at: usize| {
+        let mut processor = Processor::new(rules(), START_MS, 1);
+        let mut tables = Tables::default();
+        for (offset, sent) in sent.iter().enumerate() {
+            if offset == restart_at {
+                processor = Processor::new(rules(), processor.clock_ms(), 1);
+                tables.rebuild(&mut processor);
+            }
+            let alone = batch(offset as u64, &[sent.payload(sent.time_ms)]);
+            tables.insert(&processor.process(alone).unwrap(), &by_id);
+        }
+        (tables.sessions(), tables.conclusions())
+    };
+    let never = told(sent.len());
+    for restart_at in 0..sent.len() {
+        assert_eq!(told(restart_at), never, "{restart_at}");
+    }
+}
+
+#[test]
 fn another_payload_under_a_known_id_is_a_collision_and_a_dead_letter() {
     let mut one = Sent::new(1, START_MS, EventType::PageView);
     let first = one.payload(START_MS);

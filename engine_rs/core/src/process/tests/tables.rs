@@ -91,9 +91,11 @@ impl Tables {
 
     /// What the rebuild queries would give.
     pub fn rebuild(&self, processor: &mut Processor) {
-        for (name, _) in processor.rebuild_queries() {
+        for (name, sql) in processor.rebuild_queries() {
+            let since_ms = received_since(&sql);
             let native = match name {
                 "known_ids" => self.native(
+                    since_ms,
                     &["String", "String", "UInt64", "Int64"],
                     |id, sent, _, out| {
                         out[0].extend(text(PROJECT));
@@ -102,8 +104,9 @@ impl Tables {
                         out[3].extend(self.received_ms[id].to_le_bytes());
                     },
                 ),
-                "visitors" => self.visitors(),
+                "visitors" => self.visitors(since_ms),
                 "moments" => self.native(
+                    since_ms,
                     &["UUID", "Int64", "UInt64", "Int64"],
                     |_, sent, start_ms, out| {
                         out[0].extend(sent.visitor_key().rotate_left(64).to_le_bytes());
@@ -113,6 +116,7 @@ impl Tables {
                     },
                 ),
                 "footprints" => self.native(
+                    since_ms,
                     &[
                         "UUID", "Int64", "String", "String", "String", "String", "String",
                         "String", "String", "UInt8", "Int32", "Int32",
@@ -143,9 +147,9 @@ impl Tables {
         }
     }
 
-    pub fn visitors(&self) -> Vec<u8> {
+    pub fn visitors(&self, since_ms: i64) -> Vec<u8> {
         let mut last = BTreeMap::new();
-        for (id, (sent, _, _)) in &self.events {
+        for (id, (sent, _, _)) in self.received_since(since_ms) {
             let entry = last.entry(sent.visitor).or_insert(i64::MIN);
             *entry = self.received_ms[id].max(*entry);
         }
@@ -168,17 +172,34 @@ impl Tables {
         )
     }
 
+    fn received_since(&self, since_ms: i64) -> impl Iterator<Item = (&String, &(Sent, u128, i64))> {
+        self.events
+            .iter()
+            .filter(move |(id, _)| self.received_ms[*id] >= since_ms)
+    }
+
     pub fn native(
         &self,
+        since_ms: i64,
         types: &[&str],
         mut row: impl FnMut(&String, &Sent, i64, &mut [Vec<u8>]),
     ) -> Vec<u8> {
         let mut columns = vec![Vec::new(); types.len()];
-        for (id, (sent, _, start_ms)) in &self.events {
+        let mut rows = 0;
+        for (id, (sent, _, start_ms)) in self.received_since(since_ms) {
             row(id, sent, *start_ms, &mut columns);
+            rows += 1;
         }
-        native(types, self.events.len(), &columns)
+        native(types, rows, &columns)
     }
+}
+
+/// From which receipt on a rebuild query reads rows.
+fn received_since(sql: &str) -> i64 {
+    let (_, bound) = sql
+        .split_once("received_at >= fromUnixTimestamp64Milli(toInt64(")
+        .unwrap();
+    bound[..bound.find(')').unwrap()].parse().unwrap()
 }
 
 pub fn text(value: &[u8]) -> Vec<u8> {
