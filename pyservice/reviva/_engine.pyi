@@ -25,6 +25,7 @@ __all__ = [
     "RequestError",
     "Samples",
     "__version__",
+    "check_rules",
     "check_schema",
     "hash_key",
     "list_codes",
@@ -302,6 +303,8 @@ class Batch:
     """By lane: offset (record number in the lane) of the first record, and of the first one after."""
     records: int
     bytes: int
+    begins_ms: int | None
+    """The earliest time that its records tell."""
     oldest_received_at_ms: int
     """Receive time of its oldest event, 0 where it has none."""
 
@@ -350,7 +353,7 @@ class Processor:
         Raises ``ValueError``."""
 
     clock_ms: int
-    """The latest time that records have told."""
+    """The time that all lanes have reached."""
     batch_number: int
     """Number of the next batch: the version of what it derives."""
     shards: int
@@ -367,6 +370,10 @@ class Processor:
     def process(self, batch: Batch) -> Blocks:
         """Runs a batch. The same state, batch and number of shards always give the same bytes. Raises ``OSError`` where
         event ids on disk cannot be read or written; the state has to be rebuilt in a new Processor then."""
+
+    def reaches(self, batch: Batch) -> bool:
+        """Whether ``batch`` may follow. One that begins long before the clock may not: then the state has to be rebuilt, in a
+        new Processor with the time at which the batch begins as ``clock_ms``."""
 
     def stats(self) -> dict[str, int]:
         """What it holds: known ids, visitors, and bytes of both in memory and on disk."""
@@ -394,6 +401,9 @@ class Blocks:
 
     stats: dict[str, int]
     """events, duplicates, collisions, late, rejected, violations, sessions, merges, rage_clicks, ..."""
+
+def check_rules(rules: str) -> None:
+    """Raises ``ValueError`` for rules that :class:`Processor` does not take, naming project and rule."""
 
 def check_schema(schema: str) -> None:
     """Raises ``ValueError`` for a text that is no JSON Schema which a tracking plan can have, saying what is wrong."""

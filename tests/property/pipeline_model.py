@@ -15,6 +15,9 @@ from reviva.errors import StoreRefusedError, StoreUnavailableError
 from reviva.pipeline.checkpoint import Checkpoint
 
 TICK = -1
+TICK_AHEAD = -2
+"""Tells a time at which every event is forgotten."""
+_AHEAD_MS = 1_000_000
 
 
 class Crash(BaseException):
@@ -96,7 +99,10 @@ class ModelJournal:
             assert start >= self._disk.released.get(lane, 0), "a released record is read"
             rows += [(self._disk.lanes[lane][offset], lane, offset) for offset in range(start, stop)]
             self._positions[lane] = stop
-        return SimpleNamespace(bounds=dict(bounds), records=len(rows), bytes=1, rows=rows, oldest_received_at_ms=0)
+        begins_ms = min((_AHEAD_MS if number == TICK_AHEAD else 0 for number, _, _ in rows), default=None)
+        return SimpleNamespace(
+            bounds=dict(bounds), records=len(rows), bytes=1, rows=rows, oldest_received_at_ms=0, begins_ms=begins_ms
+        )
 
     def release(self, positions: Mapping[int, int]) -> int:
         self._fate.step()
@@ -140,20 +146,26 @@ class ModelEngine:
         self._fate = fate
 
     def rebuild_queries(self) -> list[tuple[str, str]]:
-        return [("ids", "SELECT id FROM events WHERE {where}")]
+        return [("ids", f"SELECT id FROM events WHERE {self.clock_ms} < {_AHEAD_MS} AND {{where}}")]
 
     def rebuild(self, _name: str, native: bytes) -> None:
         self._known.update(number for (number,) in json.loads(native))
 
+    def reaches(self, batch: SimpleNamespace) -> bool:
+        return batch.begins_ms is None or batch.begins_ms >= self.clock_ms
+
     def process(self, batch: SimpleNamespace) -> ModelBlocks:
         self._fate.step()
+        assert self.reaches(batch)
+        if batch.begins_ms == _AHEAD_MS:
+            self.clock_ms = _AHEAD_MS
+            self._known.clear()
         fresh = []
         for number, lane, offset in batch.rows:
-            if number != TICK and number not in self._known:
+            if number not in {TICK, TICK_AHEAD} and number not in self._known:
                 self._known.add(number)
                 fresh.append([number, lane, offset])
         fresh.sort(key=lambda row: row[0] % self.shards)
-        self.clock_ms += batch.records
         self.batch_number += 1
         total = sum(number for number, _, _ in fresh)
         sums = [[total, self.batch_number]] if fresh else []

@@ -8,7 +8,7 @@ import pytest
 import structlog.testing
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pipeline_model import TICK, Crash, Disk, Fate, ModelCheckpoints, ModelEngine, ModelJournal, ModelStore
+from pipeline_model import TICK, TICK_AHEAD, Crash, Disk, Fate, ModelCheckpoints, ModelEngine, ModelJournal, ModelStore
 
 from reviva.config import ProcessorSettings
 from reviva.pipeline import loop
@@ -17,7 +17,7 @@ from reviva.pipeline.metrics import Metrics
 
 pytestmark = pytest.mark.usefixtures("_silent")
 
-records = st.lists(st.one_of(st.integers(0, 30), st.just(TICK)), max_size=25)
+records = st.lists(st.one_of(st.integers(0, 30), st.sampled_from([TICK, TICK_AHEAD])), max_size=25)
 lanes = st.dictionaries(st.integers(0, 3), records, max_size=3)
 crashes = st.lists(st.integers(0, 40), max_size=4)
 MOODS = st.lists(
@@ -54,7 +54,7 @@ def run(disk: Disk, fate: Fate, sizes: list[int], poison: frozenset[int], moods:
 
 def check(disk: Disk, poison: frozenset[int]) -> None:
     """All that was sent is there once; of what the store never takes, each record that came as new is a dead letter."""
-    sent = {number for records in disk.lanes.values() for number in records} - {TICK}
+    sent = {number for records in disk.lanes.values() for number in records} - {TICK, TICK_AHEAD}
     assert disk.ids("events") == sorted(sent - poison)
     letters = disk.rows("dead_letters", "id, journal_lane, journal_offset")
     assert len(letters) == len(set(letters))
@@ -88,6 +88,13 @@ def test_each_single_step_may_be_the_last(steps: int):
         run(disk, fate, [2, 5, 1, 4], frozenset({13}), [], shards=3)
     run(disk, Fate(), [3, 3, 1], frozenset({13}), [], shards=2)
     check(disk, frozenset({13}))
+
+
+def test_a_clock_that_was_ahead_makes_no_event_new_again():
+    disk = Disk({0: [1, 2, TICK_AHEAD, TICK_AHEAD, 1, 2, 3]})
+    run(disk, Fate(), [2, 1, 1, 2, 1], frozenset(), [])
+    check(disk, frozenset())
+    assert disk.checkpoint.clock_ms == 0
 
 
 def test_a_letter_that_is_refused_is_waited_for():

@@ -90,6 +90,22 @@ pub fn tick(out: &mut Vec<u8>, now_ms: i64) {
     out.extend_from_slice(&now_ms.to_le_bytes());
 }
 
+/// The time that a record tells: of its receipt, or a tick's.
+#[inline]
+#[must_use]
+pub fn time_ms(payload: &[u8]) -> Option<i64> {
+    let [kind, VERSION, rest @ ..] = payload else {
+        return None;
+    };
+    if *kind == Kind::Event as u8 {
+        return crate::event::header::received_at_ms(payload);
+    }
+    let tells = *kind == Kind::Rejected as u8 || *kind == Kind::Tick as u8;
+    rest.first_chunk()
+        .filter(|_| tells)
+        .map(|bytes| i64::from_le_bytes(*bytes))
+}
+
 /// Reads any record's payload.
 ///
 /// # Errors

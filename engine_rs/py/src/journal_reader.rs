@@ -31,6 +31,11 @@ impl Batch {
     }
 
     #[getter]
+    fn begins_ms(&self, py: Python<'_>) -> Option<i64> {
+        py.detach(|| self.0.begins_ms())
+    }
+
+    #[getter]
     fn oldest_received_at_ms(&self, py: Python<'_>) -> i64 {
         py.detach(|| self.0.oldest_received_at_ms())
     }

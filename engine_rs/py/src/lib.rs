@@ -34,7 +34,7 @@ mod _engine {
     use crate::journal_writer::JournalWriter;
 
     #[pymodule_export]
-    use crate::processor::Processor;
+    use crate::processor::{Processor, check_rules};
 
     #[pymodule_export]
     #[allow(non_upper_case_globals)]

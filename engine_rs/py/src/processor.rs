@@ -10,6 +10,13 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
+/// Says what is wrong with rules.
+#[pyfunction]
+pub fn check_rules(rules: &str) -> Result<(), Error> {
+    RuleBook::from_json(rules).map_err(value)?;
+    Ok(())
+}
+
 /// Dedupe, sessions, rage clicks, abandonment.
 #[pyclass(frozen, module = "reviva._engine")]
 pub struct Processor(Mutex<process::Processor>);
@@ -89,6 +96,11 @@ impl Processor {
                     error => value(error),
                 })
         })
+    }
+
+    fn reaches(&self, py: Python<'_>, batch: &Batch) -> Result<bool, Error> {
+        let batch = Arc::clone(&batch.0);
+        self.look(py, |processor| processor.reaches(&batch))
     }
 
     fn process(&self, py: Python<'_>, batch: &Batch) -> Result<Blocks, Error> {

@@ -19,11 +19,14 @@ from reviva.pipeline.insert import BatchInsert
 from reviva.pipeline.metrics import Metrics
 from reviva.pipeline.ports import Checkpoints, Engine, Journal, Store
 from reviva.pipeline.retry import Retrier, StoppedError
+from reviva.telemetry import logger
 
 _IDLE_MS = 250
 _SAVE_IDLE_EVERY_S = 10.0
 _WAITED_FOR_S = 1.0
 """Of an insert. The last one may have taken minutes, if the store was away."""
+
+log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +75,8 @@ class Pipeline:
         """Works until it is told to stop, or until a new pipeline has to go on where this one ends.
 
         That is so once the store has refused an event: the engine took it for stored, and knows better only after its
-        state is rebuilt; and where the pending batch was processed by another number of shards than is wanted now.
+        state is rebuilt; where the pending batch was processed by another number of shards than is wanted now; and where
+        the clock turns out to have been ahead: what is behind it was forgotten.
         ``on_ready`` is called once the state is rebuilt here.
         """
         try:
@@ -111,6 +115,9 @@ class Pipeline:
         if batch is None:
             self._settle_if_idle()
             return True
+        if batch.begins_ms is not None and not self._engine.reaches(batch):
+            self._turn_clock_back(batch.begins_ms)
+            return False
         announced = self._checkpoint(pending=batch.bounds)
         blocks = self._process(batch)
         if not blocks.tables():
@@ -198,6 +205,11 @@ class Pipeline:
         settled = self._checkpoint(pending=None)
         if settled != self._saved:
             self._save(settled)
+
+    def _turn_clock_back(self, to_ms: int) -> None:
+        log.warning("records told times that were ahead; the state is rebuilt", ahead_ms=self._engine.clock_ms - to_ms)
+        self._finish_insert()
+        self._save(replace(self._checkpoint(pending=None), clock_ms=to_ms))
 
     def _checkpoint(self, pending: Bounds | None) -> Checkpoint:
         return Checkpoint(

@@ -25,6 +25,7 @@ class Engine(Protocol):
 
     def rebuild_queries(self) -> list[tuple[str, str]]: ...  # noqa: D102
     def rebuild(self, name: str, native: bytes) -> None: ...  # noqa: D102
+    def reaches(self, batch: Batch) -> bool: ...  # noqa: D102
     def process(self, batch: Batch) -> Blocks: ...  # noqa: D102
     def stats(self) -> dict[str, int]: ...  # noqa: D102
 

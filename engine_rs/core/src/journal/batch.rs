@@ -1,7 +1,7 @@
 //! Records cut from the journal.
 
 use crate::event::header;
-use crate::frame;
+use crate::{frame, record};
 use std::collections::BTreeMap;
 
 /// By lane: the offset of the first record, and of the one behind the last.
@@ -76,6 +76,15 @@ impl Batch {
             .filter_map(|entry| header::received_at_ms(entry.payload))
             .min()
             .unwrap_or(0)
+    }
+
+    /// The earliest time that its records tell. Every lane that lags has a share in every batch, so nothing earlier follows
+    /// while gateways' clocks are right.
+    #[must_use]
+    pub fn begins_ms(&self) -> Option<i64> {
+        self.entries()
+            .filter_map(|entry| record::time_ms(entry.payload))
+            .min()
     }
 
     /// The piece of a lane, an empty one that begins with record `next` where there is none yet.

@@ -20,11 +20,9 @@ pub struct Dispatched<'a> {
     /// What is not kept as it was sent.
     pub letters: Letters,
     pub stats: Stats,
-    /// The latest time that records tell.
-    pub now_ms: i64,
 }
 
-/// Looks at the records of `batch` one by one. `clock_ms`: the latest time that records before it told.
+/// Looks at the records of `batch` one by one. `clock_ms`: the time that was reached before it.
 ///
 /// What is behind an event's header is read by its shard. Should that be unreadable in spite of the record's checksum, its id is
 /// known all the same, and another event with it is a duplicate; the record itself is a dead letter.
@@ -42,7 +40,6 @@ pub fn dispatch<'a>(
             .collect(),
         letters: Letters::default(),
         stats: Stats::default(),
-        now_ms: clock_ms,
     };
     let mut ahead = batch.entries();
     ahead
@@ -55,7 +52,6 @@ pub fn dispatch<'a>(
             dispatched.other(&entry, clock_ms);
             continue;
         };
-        dispatched.now_ms = dispatched.now_ms.max(header.received_at_ms);
         let found = known.check(
             header.dedupe_key,
             header.payload_hash,
@@ -92,9 +88,8 @@ impl Dispatched<'_> {
     /// A record that is no event.
     fn other(&mut self, entry: &Entry<'_>, clock_ms: i64) {
         match record::decode(entry.payload) {
-            Ok(Record::Tick(now_ms)) => self.now_ms = self.now_ms.max(now_ms),
+            Ok(Record::Tick(_)) => {}
             Ok(Record::Rejected(rejected)) => {
-                self.now_ms = self.now_ms.max(rejected.received_at_ms);
                 self.stats.rejected += 1;
                 self.letters.rejected(&rejected, (entry.lane, entry.offset));
             }

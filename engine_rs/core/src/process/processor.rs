@@ -10,6 +10,9 @@ use crate::journal::Batch;
 use std::io;
 use std::sync::Arc;
 
+/// A batch may begin so much before the clock: lanes are not read quite in step.
+const BACK_MS: i64 = 3_600_000;
+
 /// Dedupe, sessions, rage clicks and abandonment: a pure function of its state and a batch.
 #[derive(Debug)]
 pub struct Processor {
@@ -36,10 +39,10 @@ impl Processor {
     #[must_use]
     pub fn new(rules: RuleBook, clock_ms: i64, batch_number: u64) -> Self {
         Self {
+            known: KnownIds::default().at(clock_ms, rules.known_hours()),
             rules,
             clock_ms,
             batch_number,
-            known: KnownIds::default(),
             shards: Shards::new(1),
         }
     }
@@ -48,7 +51,7 @@ impl Processor {
     #[must_use]
     pub fn with_budget(self, known_ids: Budget) -> Self {
         Self {
-            known: KnownIds::new(known_ids),
+            known: KnownIds::new(known_ids).at(self.clock_ms, self.rules.known_hours()),
             ..self
         }
     }
@@ -64,7 +67,7 @@ impl Processor {
         }
     }
 
-    /// The latest time that records have told.
+    /// The time that all lanes have reached: that at which the last batch began, or one before it.
     #[must_use]
     pub fn clock_ms(&self) -> i64 {
         self.clock_ms
@@ -88,11 +91,23 @@ impl Processor {
         self.shards.count()
     }
 
+    /// Whether a batch may follow. One that begins long before the clock may not, as what it has to be compared with may be
+    /// forgotten: some batch before it told times that were ahead, and the state has to be rebuilt for the time at which this
+    /// one [begins](Batch::begins_ms).
+    #[must_use]
+    pub fn reaches(&self, batch: &Batch) -> bool {
+        batch
+            .begins_ms()
+            .is_none_or(|begins_ms| begins_ms.saturating_add(BACK_MS) >= self.clock_ms)
+    }
+
     /// Runs a batch. The same state, batch and number of shards always give the same bytes.
     ///
     /// # Errors
     /// Where ids on disk cannot be read or written; the state is of no use then, and has to be rebuilt.
     pub fn process(&mut self, batch: Arc<Batch>) -> io::Result<Blocks> {
+        let now_ms = batch.begins_ms().unwrap_or(i64::MIN).max(self.clock_ms);
+        self.known.sweep(now_ms, self.rules.known_hours());
         let dispatched = dispatch(
             &batch,
             &mut self.known,
@@ -103,15 +118,13 @@ impl Processor {
         let moment = Moment {
             rules: &self.rules,
             clock_ms: self.clock_ms,
-            now_ms: dispatched.now_ms,
+            now_ms,
         };
         let rows = self.shards.run(&dispatched.entries, &moment);
         let (letters, stats) = (dispatched.letters, dispatched.stats);
         let mut blocks = Blocks::new(Arc::clone(&batch), self.batch_number, letters, stats);
         rows.into_iter().for_each(|rows| blocks.add(rows));
-        self.clock_ms = moment.now_ms;
-        let hours = self.rules.greatest(|rules| rules.dedupe_hours);
-        self.known.sweep(self.clock_ms, hours);
+        self.clock_ms = now_ms;
         self.known.settle()?;
         self.batch_number += 1;
         Ok(blocks)

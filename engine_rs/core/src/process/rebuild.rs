@@ -16,6 +16,8 @@ use hashbrown::HashMap;
 use std::io;
 
 const HOUR_MS: i64 = 3_600_000;
+/// By how much rows may be ahead of the clock, over lanes that are.
+const AHEAD_MS: i64 = 7 * 24 * HOUR_MS;
 
 /// Why the state cannot be rebuilt.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +53,7 @@ impl Processor {
     #[must_use]
     pub fn rebuild_queries(&self) -> Vec<(&'static str, String)> {
         let rules = self.rules();
-        let hours = i64::from(rules.greatest(|rules| rules.dedupe_hours));
+        let hours = i64::from(rules.known_hours());
         let ids_ms = self.clock_ms().div_euclid(HOUR_MS) * HOUR_MS - hours * HOUR_MS;
         // A visitor is forgotten at the next whole second.
         let memory_ms = self.clock_ms() - rules.greatest(|rules| rules.memory_ms()) - 1000;
@@ -59,7 +61,14 @@ impl Processor {
         let window_ms =
             rules.greatest(|rules| rules.lateness_ms() + rules.cap_ms() + rules.timeout_ms());
         let reach_ms = memory_ms - window_ms;
-        let millis = |ms| format!("fromUnixTimestamp64Milli(toInt64({}))", i64::max(ms, 0));
+        // Where the clock fell back, what came long after it is of no use now, and may be years of rows.
+        let until_ms = self.clock_ms().saturating_add(AHEAD_MS);
+        let millis = |ms| {
+            format!(
+                "fromUnixTimestamp64Milli(toInt64({})) AND received_at < fromUnixTimestamp64Milli(toInt64({until_ms}))",
+                i64::max(ms, 0)
+            )
+        };
         let remembered = format!(
             "visitor_id GLOBAL IN (SELECT visitor_id FROM events WHERE received_at >= {} AND {{where}})",
             millis(memory_ms)

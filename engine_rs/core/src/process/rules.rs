@@ -4,6 +4,8 @@ use serde::Deserialize;
 use std::collections::HashMap;
 
 const DAY_S: u32 = 86_400;
+/// Of ids the hour is kept modulo 256: a week leaves room to tell what has expired from what came over a lane that is ahead.
+const MOST_DEDUPE_HOURS: u8 = 168;
 
 /// One project's rules.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -94,6 +96,11 @@ impl RuleBook {
         self.projects.get(project_id).unwrap_or(&self.default)
     }
 
+    /// For how many hours before the clock's ids are kept: one more than are asked for, as batches may begin before the clock.
+    pub(super) fn known_hours(&self) -> u8 {
+        self.greatest(|rules| rules.dedupe_hours) + 1
+    }
+
     /// The greatest value that any project has of a rule.
     pub(super) fn greatest<T: Ord>(&self, rule: impl Fn(&Rules) -> T) -> T {
         self.projects
@@ -128,8 +135,8 @@ impl Rules {
         if self.rage_clicks < 2 {
             return range("rage_clicks must be at least 2");
         }
-        if self.dedupe_hours < 1 {
-            return range("dedupe_hours must be at least 1");
+        if !(1..=MOST_DEDUPE_HOURS).contains(&self.dedupe_hours) {
+            return range("dedupe_hours must be from 1 to 168");
         }
         Ok(self)
     }
@@ -182,5 +189,7 @@ mod tests {
         assert!(message(r#"{"shop": {"sesion_timeout_s": 60}}"#).contains("sesion_timeout_s"));
         assert!(message(r#"{"shop": {"rage_clicks": 1}}"#).contains("project shop"));
         assert!(message(r#"{"default": {"lateness_s": 4000000}}"#).contains("24 days"));
+        assert!(message(r#"{"default": {"dedupe_hours": 0}}"#).contains("from 1 to 168"));
+        assert!(message(r#"{"default": {"dedupe_hours": 169}}"#).contains("from 1 to 168"));
     }
 }

@@ -116,14 +116,12 @@ impl Entry {
 }
 
 /// The hour of a time, modulo 256.
-pub fn hour_of(ms: i64) -> u8 {
+fn hour_of(ms: i64) -> u8 {
     ms.div_euclid(3_600_000) as u8
 }
 
-/// Ages from here on are read as "a little in the future": lanes are not read in step.
-const FUTURE: u8 = 250;
-
-/// The hours in which ids are known: `hours` before `hour`, and what is a little in the future.
+/// The hours in which ids are known: `hours` before `hour`, and what is in the future, as lanes are not read in step. Of the
+/// ages that are left, half are read as that, so that what has expired may be swept late.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Window {
     pub hour: u8,
@@ -141,13 +139,11 @@ impl Default for Window {
 }
 
 impl Window {
-    /// Moved on to an hour that is later: a batch's entries come before the sweep that tells its time.
-    #[inline]
-    pub fn reaching(self, hour: u8) -> Self {
-        let is_later = hour.wrapping_sub(self.hour) < 128;
+    /// `hours` before this time, and what is in the future.
+    pub fn before(now_ms: i64, hours: u8) -> Self {
         Self {
-            hour: if is_later { hour } else { self.hour },
-            ..self
+            hour: hour_of(now_ms),
+            hours,
         }
     }
 
@@ -155,7 +151,8 @@ impl Window {
     #[inline]
     pub fn has(self, entry: &Entry) -> bool {
         let age = self.hour.wrapping_sub(entry.hour);
-        age <= self.hours || age >= FUTURE
+        let future = self.hours + (u8::MAX - self.hours).div_ceil(2);
+        age <= self.hours || age > future
     }
 }
 

@@ -17,7 +17,7 @@ mod run;
 mod shard;
 mod table;
 
-use entry::{Entry, Key, TABLE_BITS, Window, hour_of};
+use entry::{Entry, Key, TABLE_BITS, Window};
 use shard::Shard;
 use std::io;
 use std::path::PathBuf;
@@ -51,8 +51,9 @@ pub struct KnownIds {
     budget: Budget,
     /// What is kept where a shard is made anew.
     window: Window,
-    /// The shard to sweep next.
+    /// The shard to sweep next, and how many are left to be swept for this hour.
     sweep: usize,
+    unswept: usize,
     /// The shard to move to disk next.
     spill: usize,
     failure: Option<io::Error>,
@@ -75,9 +76,19 @@ impl KnownIds {
             shards: (0..SHARDS).map(|_| Shard::default()).collect(),
             budget,
             window: Window::default(),
-            sweep: SHARDS,
+            sweep: 0,
+            unswept: 0,
             spill: 0,
             failure: None,
+        }
+    }
+
+    /// What is kept from the beginning: `hours` before this time, and what comes after it.
+    #[must_use]
+    pub fn at(self, now_ms: i64, hours: u8) -> Self {
+        Self {
+            window: Window::before(now_ms, hours),
+            ..self
         }
     }
 
@@ -103,23 +114,25 @@ impl KnownIds {
         self.shards[key.table()].prefetch(key);
     }
 
-    /// Time passes: ids older than `hours` are forgotten, of one shard now and of the others later. Call it once a batch.
+    /// Time passes: ids older than `hours` are forgotten, of one shard now and of the others later; those that an hour's
+    /// calls did not come to are swept with the next hour's first. Call it once a batch, before it: what comes earlier than
+    /// `now_ms` finds only what is not forgotten.
     pub fn sweep(&mut self, now_ms: i64, hours: u8) {
-        let window = Window {
-            hour: hour_of(now_ms),
-            hours,
-        };
+        let window = Window::before(now_ms, hours);
+        let mut count = self.unswept.min(1);
         if self.window != window {
             self.window = window;
-            self.sweep = 0;
+            count = self.unswept.max(1);
+            self.unswept = SHARDS;
         }
-        let Some(shard) = self.shards.get_mut(self.sweep) else {
-            return;
-        };
-        if let Err(error) = shard.sweep(self.sweep, window, &self.budget.directory) {
-            self.failure = Some(error);
+        for _ in 0..count {
+            let shard = &mut self.shards[self.sweep];
+            if let Err(error) = shard.sweep(self.sweep, window, &self.budget.directory) {
+                self.failure = Some(error);
+            }
+            self.sweep = (self.sweep + 1) % SHARDS;
         }
-        self.sweep += 1;
+        self.unswept -= count;
     }
 
     /// Moves ids to disk, shard by shard, until the rest keeps within the budget. Call it once a batch, after
@@ -194,6 +207,38 @@ mod tests {
             for key in 0..5_000 {
                 assert_eq!(ids.check(key, 0, 9 * HOUR, 24), again, "{key}");
             }
+        }
+    }
+
+    #[test]
+    fn an_id_that_came_over_a_lane_that_is_ahead_is_known() {
+        for hours in [24, 168] {
+            let mut ids = KnownIds::default().at(0, hours + 1);
+            for again in [Known::New, Known::Duplicate] {
+                for key in 0..5_000 {
+                    let lane_hour = i64::from(key % 2 == 0) * 40;
+                    assert_eq!(ids.check(key, 0, lane_hour * HOUR, hours), again, "{key}");
+                }
+                ids.sweep(HOUR, hours + 1);
+                assert_eq!(ids.check(0, 0, 0, hours), Known::Duplicate);
+            }
+        }
+    }
+
+    #[test]
+    fn hours_of_which_each_has_one_sweep_are_forgotten_too() {
+        let mut ids = KnownIds::default().at(0, 24);
+        for hour in 0..300 {
+            ids.sweep(hour * HOUR, 24);
+            for number in 0..1_000 {
+                ids.check(
+                    hash128(&[&(hour * 1_000 + number).to_le_bytes()]),
+                    0,
+                    hour * HOUR,
+                    24,
+                );
+            }
+            assert!(ids.count() < 40_000, "{}", ids.count());
         }
     }
 

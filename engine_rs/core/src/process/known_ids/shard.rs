@@ -51,8 +51,7 @@ impl Shard {
         {
             return Ok(found.compare(&entry));
         }
-        self.table
-            .insert(place, key, entry, window.reaching(entry.hour));
+        self.table.insert(place, key, entry, window);
         Ok(Known::New)
     }
 

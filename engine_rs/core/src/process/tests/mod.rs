@@ -3,6 +3,7 @@
 
 mod arrival;
 mod brute_force;
+mod lanes;
 mod sent;
 mod tables;
 

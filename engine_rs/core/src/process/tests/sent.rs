@@ -88,17 +88,24 @@ pub fn tick(now_ms: i64) -> Vec<u8> {
 }
 
 pub fn batch(first_offset: u64, payloads: &[Vec<u8>]) -> Arc<Batch> {
+    batch_of_lanes([piece(0, first_offset, payloads)])
+}
+
+pub fn batch_of_lanes(pieces: impl IntoIterator<Item = Piece>) -> Arc<Batch> {
+    Arc::new(pieces.into_iter().collect())
+}
+
+pub fn piece(lane: u32, first_offset: u64, payloads: &[Vec<u8>]) -> Piece {
     let mut frames = Vec::new();
     for payload in payloads {
         let start = frame::begin(&mut frames);
         frames.extend_from_slice(payload);
         frame::finish(&mut frames, start);
     }
-    let piece = Piece {
-        lane: 0,
+    Piece {
+        lane,
         first: first_offset,
         end: first_offset + payloads.len() as u64,
         frames,
-    };
-    Arc::new([piece].into_iter().collect())
+    }
 }
