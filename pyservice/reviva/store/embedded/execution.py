@@ -199,12 +199,19 @@ def _to_run(sql: str, parsed: Parsed, write_fd: int) -> str:
 async def _open_pipe() -> tuple[asyncio.StreamReader, int, asyncio.ReadTransport]:
     """A pipe: the end to read, the file descriptor to write to, and what closes the first."""
     read_fd, write_fd = os.pipe()
-    fcntl.fcntl(write_fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    with contextlib.suppress(OSError):  # a user has only so much in all pipes; a smaller one costs nothing but speed
+        fcntl.fcntl(write_fd, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
     reader = asyncio.StreamReader(limit=_PIPE_BYTES)
-    # closefd: uvloop closes the descriptor, then the file object, when the number can be another thread's file already.
-    transport, _ = await asyncio.get_running_loop().connect_read_pipe(
-        lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_fd, "rb", 0, closefd=False)
-    )
+    try:
+        # closefd: uvloop closes the descriptor, then the file object, when the number can be another thread's file.
+        transport, _ = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(read_fd, "rb", 0, closefd=False)
+        )
+    except BaseException as error:
+        os.close(write_fd)
+        if not isinstance(error, asyncio.CancelledError):  # by then the loop has it, and closes it
+            os.close(read_fd)
+        raise
     return reader, write_fd, transport
 
 
