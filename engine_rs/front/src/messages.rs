@@ -7,10 +7,11 @@ use crate::upstream::STREAM_WINDOW_BYTES;
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::HeaderMap;
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
 
 /// Of a message: whether it is compressed, and its length.
@@ -63,16 +64,8 @@ impl Messages {
                 Found::Other => return Next::Other,
                 Found::Beginning => {}
             }
-            let frame = if self.read.is_empty() {
-                self.body.frame().await
-            } else {
-                let began = *began.get_or_insert_with(Instant::now);
-                let allowed = patience.saturating_add(at_least(self.read.len()));
-                let left = allowed.saturating_sub(began.elapsed());
-                match timeout(left, self.body.frame()).await {
-                    Ok(frame) => frame,
-                    Err(_) => return Next::Late,
-                }
+            let Ok(frame) = self.frame(&mut began, patience).await else {
+                return Next::Late;
             };
             match frame {
                 Some(Ok(frame)) => match frame.into_data() {
@@ -89,6 +82,20 @@ impl Messages {
                 None => return Next::Other,
             }
         }
+    }
+
+    async fn frame(
+        &mut self,
+        began: &mut Option<Instant>,
+        patience: Duration,
+    ) -> Result<Option<hyper::Result<Frame<Bytes>>>, Elapsed> {
+        if self.read.is_empty() {
+            return Ok(self.body.frame().await);
+        }
+        let began = began.get_or_insert_with(Instant::now);
+        let allowed = patience.saturating_add(at_least(self.read.len()));
+        let left = allowed.saturating_sub(began.elapsed());
+        timeout(left, self.body.frame()).await
     }
 
     /// What is left of the body, behind messages that were read already.

@@ -284,6 +284,8 @@ def test_they_answer_and_keep_streams_alike(listeners: Listeners) -> None:
     @example(Streamed(("plain", "large", "plain")))
     @example(Streamed(("plain", "broken", "plain", "large", "flawed")))
     @example(Streamed(("plain", "large"), is_compressed=True))
+    @example(Streamed(("large", "plain"), metadata=(("authorization", "Bearer wrong"),)))
+    @example(Streamed(("large", "plain"), metadata=()))
     @settings(max_examples=100, deadline=None)
     def answer_alike(asked: Streamed) -> None:
         kinds = enumerate(asked.batches, start=1)
