@@ -17,7 +17,7 @@ pub const GRACE: Duration = Duration::from_secs(5);
 pub const WAITS: Waits = Waits {
     head: Duration::from_secs(1),
     idle: Duration::from_secs(60),
-    body: Duration::from_secs(1),
+    body: Duration::from_secs(60),
 };
 
 pub struct Gateway {
