@@ -137,11 +137,15 @@ class ModelBlocks:
 
 
 class ModelEngine:
-    """Drops ids that it knows; knows only what the store and its own batches told it. Shards set the order of rows."""
+    """Drops ids that it knows; knows only what the store and its own batches told it.
 
-    def __init__(self, checkpoint: Checkpoint, fate: Fate, shards: int) -> None:
+    Shards set the order of rows, and rules, which are a number, that of the rows that follow from events.
+    """
+
+    def __init__(self, checkpoint: Checkpoint, fate: Fate, shards: int, rules: str = "1") -> None:
         self.clock_ms, self.batch_number = checkpoint.clock_ms, checkpoint.batch_number
         self.shards = checkpoint.shards_to_begin_with(shards)
+        self._rules = int(checkpoint.rules_to_begin_with(rules))
         self._known: set[int] = set()
         self._fate = fate
 
@@ -168,7 +172,7 @@ class ModelEngine:
         fresh.sort(key=lambda row: row[0] % self.shards)
         self.batch_number += 1
         total = sum(number for number, _, _ in fresh)
-        sums = [[total, self.batch_number]] if fresh else []
+        sums = [[total, self.batch_number], *[[0, self.batch_number]] * self._rules] if fresh else []
         return ModelBlocks({"sums": sums, "events": fresh})
 
     def stats(self) -> dict[str, int]:

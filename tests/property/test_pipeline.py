@@ -28,6 +28,7 @@ MOODS = st.lists(
 )
 sizes = st.lists(st.integers(1, 8), max_size=20)
 shards = st.integers(1, 3)
+rules = st.sampled_from(["1", "2", "3"])
 
 
 @pytest.fixture(scope="module")
@@ -36,17 +37,27 @@ def _silent():
         yield
 
 
-def run(disk: Disk, fate: Fate, sizes: list[int], poison: frozenset[int], moods: list[str], *, shards: int = 1) -> None:
+def run(
+    disk: Disk,
+    fate: Fate,
+    sizes: list[int],
+    poison: frozenset[int],
+    moods: list[str],
+    *,
+    shards: int = 1,
+    rules: str = "1",
+) -> None:
     stopping = Event()
     settings = ProcessorSettings(insert_interval_ms=0, retry_max_s=0.0001, shards=shards)
     while not stopping.is_set():
         Pipeline(
             journal=ModelJournal(disk, fate, sizes, at_end=stopping.set),
-            engine=ModelEngine(disk.checkpoint, fate, shards),
+            engine=ModelEngine(disk.checkpoint, fate, shards, rules),
             store=ModelStore(disk, fate, poison, moods),
             checkpoints=ModelCheckpoints(disk, fate),
             checkpoint=disk.checkpoint,
             settings=settings,
+            rules=rules,
             metrics=Metrics(),
             stopping=stopping,
         ).run()
@@ -73,10 +84,10 @@ def test_each_event_is_stored_once_however_often_it_dies(lanes, crashes, sizes, 
     for steps_left in crashes:
         moods = data.draw(MOODS)
         try:
-            run(disk, Fate(steps_left), sizes, poison, moods, shards=data.draw(shards))
+            run(disk, Fate(steps_left), sizes, poison, moods, shards=data.draw(shards), rules=data.draw(rules))
         except Crash:
             sizes = sizes[1:]
-    run(disk, Fate(), sizes, poison, [], shards=data.draw(shards))
+    run(disk, Fate(), sizes, poison, [], shards=data.draw(shards), rules=data.draw(rules))
     check(disk, poison)
 
 
@@ -85,8 +96,8 @@ def test_each_single_step_may_be_the_last(steps: int):
     disk = Disk({0: [1, 2, 3, TICK, 4, 5, 13, 6], 1: [3, 7, 13, 8, TICK, TICK, 9]})
     fate = Fate(steps)
     with suppress(Crash):
-        run(disk, fate, [2, 5, 1, 4], frozenset({13}), [], shards=3)
-    run(disk, Fate(), [3, 3, 1], frozenset({13}), [], shards=2)
+        run(disk, fate, [2, 5, 1, 4], frozenset({13}), [], shards=3, rules="3")
+    run(disk, Fate(), [3, 3, 1], frozenset({13}), [], shards=2, rules="2")
     check(disk, frozenset({13}))
 
 
@@ -137,6 +148,7 @@ def test_a_batch_that_would_have_to_wait_is_left_open_for_more(
         checkpoints=ModelCheckpoints(disk, fate),
         checkpoint=disk.checkpoint,
         settings=ProcessorSettings(insert_interval_ms=0),
+        rules="1",
         metrics=Metrics(),
         stopping=stopping,
     ).run()

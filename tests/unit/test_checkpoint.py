@@ -9,7 +9,14 @@ import pytest
 from reviva.pipeline.checkpoint import Checkpoint, CheckpointError, CheckpointFile, Part, read_checkpoint
 
 PENDING = Checkpoint(
-    "journal", {0: 5}, batch_number=3, clock_ms=7, pending={0: (5, 9)}, shards=2, refused={Part("events", 0, 4): "why"}
+    "journal",
+    {0: 5},
+    batch_number=3,
+    clock_ms=7,
+    pending={0: (5, 9)},
+    shards=2,
+    rules='{"shop": {"rage_clicks": 4}}',
+    refused={Part("events", 0, 4): "why"},
 )
 
 
@@ -37,6 +44,15 @@ def test_before_there_were_shards_a_batch_was_processed_by_one(tmp_path: Path) -
 def test_the_pending_batch_is_finished_by_as_many_shards_as_it_was_begun_by() -> None:
     assert PENDING.shards_to_begin_with(4) == 2
     assert Checkpoint.new().shards_to_begin_with(4) == 4
+
+
+def test_the_pending_batch_is_finished_by_the_rules_that_it_was_begun_by(tmp_path: Path) -> None:
+    assert PENDING.rules_to_begin_with("{}") == '{"shop": {"rage_clicks": 4}}'
+    assert Checkpoint.new().rules_to_begin_with("{}") == "{}"
+    path = tmp_path / "checkpoint.json"
+    CheckpointFile(path).save(PENDING)
+    rewrite(path, rules=None)
+    assert read_checkpoint(path).rules_to_begin_with("{}") == "{}"
 
 
 def test_a_damaged_file_is_told(tmp_path: Path) -> None:

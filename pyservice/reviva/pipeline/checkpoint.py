@@ -54,6 +54,9 @@ class Checkpoint:
     """The batch of which any part may be in the store."""
     shards: int = 1
     """How many shards the pending batch is processed by: the order of its rows depends on it."""
+    rules: str | None = None
+    """The rules by which the pending batch is processed, as JSON: the number of its rows depends on them. ``None`` in
+    checkpoints of before they were kept."""
     refused: dict[Part, str] = field(default_factory=dict)
     """Parts of it that the store refused as a whole, and why: they are tried in halves only, also after a restart,
     so that no row can go in once under its part's token and once under a larger one's."""
@@ -66,6 +69,10 @@ class Checkpoint:
     def shards_to_begin_with(self, wanted: int) -> int:
         """By how many shards to go on: those of the pending batch, if there is one, whatever is ``wanted`` after it."""
         return wanted if self.pending is None else self.shards
+
+    def rules_to_begin_with(self, wanted: str) -> str:
+        """By which rules to go on: those of the pending batch, if there is one, whatever is ``wanted`` after it."""
+        return wanted if self.pending is None or self.rules is None else self.rules
 
     def token(self) -> str:
         """What the pending batch's deduplication tokens begin with."""
@@ -127,6 +134,7 @@ def _encode(checkpoint: Checkpoint) -> bytes:
         "clock_ms": checkpoint.clock_ms,
         "pending": checkpoint.pending,
         "shards": checkpoint.shards,
+        "rules": checkpoint.rules,
         "refused": [[part.table, part.start, part.stop, why] for part, why in checkpoint.refused.items()],
     }
     text = json.dumps(fields, separators=(",", ":"))
@@ -149,6 +157,7 @@ def _decode(data: bytes) -> Checkpoint:
         clock_ms=fields["clock_ms"],
         pending=None if pending is None else {int(lane): (start, stop) for lane, (start, stop) in pending.items()},
         shards=fields.get("shards", 1),  # checkpoints of before there were shards do not say
+        rules=fields.get("rules"),
         refused={Part(table, start, stop): why for table, start, stop, why in fields["refused"]},
     )
 

@@ -51,6 +51,7 @@ class Pipeline:
         checkpoints: Checkpoints,
         checkpoint: Checkpoint,
         settings: ProcessorSettings,
+        rules: str,
         metrics: Metrics,
         stopping: Event,
     ) -> None:
@@ -61,6 +62,8 @@ class Pipeline:
         self._saved = checkpoint
         self._reached = checkpoint.positions
         self._settings = settings
+        self._rules = checkpoint.rules_to_begin_with(rules)
+        self._rules_wanted = rules
         self._metrics = metrics
         self._stopping = stopping
         self._retry = Retrier(stopping, settings.retry_max_s, metrics)
@@ -75,8 +78,8 @@ class Pipeline:
         """Works until it is told to stop, or until a new pipeline has to go on where this one ends.
 
         That is so once the store has refused an event: the engine took it for stored, and knows better only after its
-        state is rebuilt; where the pending batch was processed by another number of shards than is wanted now; and where
-        the clock turns out to have been ahead: what is behind it was forgotten.
+        state is rebuilt; where the pending batch was processed by another number of shards or by other rules than are
+        wanted now; and where the clock turns out to have been ahead: what is behind it was forgotten.
         ``on_ready`` is called once the state is rebuilt here.
         """
         try:
@@ -132,8 +135,8 @@ class Pipeline:
         return True
 
     def _is_to_end(self) -> bool:
-        is_reshard_due = self._engine.shards != self._settings.shards
-        return self._stopping.is_set() or self._knows_refused_events or is_reshard_due
+        is_as_wanted = self._engine.shards == self._settings.shards and self._rules == self._rules_wanted
+        return self._stopping.is_set() or self._knows_refused_events or not is_as_wanted
 
     def _cut(self) -> Batch | None:
         """At low load a batch holds what arrives in an insert interval; under load it is full before that.
@@ -219,6 +222,7 @@ class Pipeline:
             self._engine.clock_ms,
             pending=pending,
             shards=self._engine.shards,
+            rules=self._rules,
         )
 
     def _save(self, checkpoint: Checkpoint) -> None:

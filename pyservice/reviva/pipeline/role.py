@@ -57,7 +57,7 @@ def _open(settings: Settings, store: StoreClient, metrics: Metrics, stopping: Ev
     return Pipeline(
         journal=JournalReader(str(settings.journal_dir), checkpoint.positions),
         engine=Processor(
-            settings.rules_json,
+            checkpoint.rules_to_begin_with(settings.rules_json),
             clock_ms=checkpoint.clock_ms,
             batch_number=checkpoint.batch_number,
             known_ids_bytes=settings.processor.known_ids_bytes,
@@ -68,6 +68,7 @@ def _open(settings: Settings, store: StoreClient, metrics: Metrics, stopping: Ev
         checkpoints=checkpoints,
         checkpoint=checkpoint,
         settings=settings.processor,
+        rules=settings.rules_json,
         metrics=metrics,
         stopping=stopping,
     )
