@@ -372,8 +372,8 @@ class Processor:
         event ids on disk cannot be read or written; the state has to be rebuilt in a new Processor then."""
 
     def reaches(self, batch: Batch) -> bool:
-        """Whether ``batch`` may follow. One that begins long before the clock may not: then the state has to be rebuilt, in a
-        new Processor with the time at which the batch begins as ``clock_ms``."""
+        """Whether ``batch`` may follow. One that begins long before the clock may not: then the state is to be rebuilt,
+        in a new Processor with the time at which the batch begins as ``clock_ms``."""
 
     def stats(self) -> dict[str, int]:
         """What it holds: known ids, visitors, and bytes of both in memory and on disk."""

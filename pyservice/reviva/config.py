@@ -37,6 +37,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from reviva._engine import check_rules
 from reviva.errors import ConfigError
 
 PREFIX = "REVIVA_"
@@ -168,7 +169,7 @@ class Analyst(Group):
 class Rules(Group):
     """How events of a project become sessions and conclusions; what is left out is as in ``[rules.default]``."""
 
-    dedupe_hours: int | None = Field(default=None, ge=1, description="24: an event id is known for this long")
+    dedupe_hours: int | None = Field(default=None, ge=1, le=168, description="24: an event id is known for this long")
     session_timeout_s: int | None = Field(default=None, ge=1, description="1800: a longer gap ends a session")
     session_cap_s: int | None = Field(default=None, ge=1, description="86400: longest session")
     session_new_campaign: bool | None = Field(
@@ -299,6 +300,11 @@ class Settings(BaseSettings):
             PREFIX + name.upper(): value if isinstance(value, str) else json.dumps(value)
             for name, value in dumped.items()
         }
+
+    @model_validator(mode="after")
+    def _rules_can_be_used(self) -> Self:
+        check_rules(self.rules_json)
+        return self
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -65,6 +65,11 @@ def test_rules_keep_only_what_was_set():
     assert load().rules_json == '{"default": {"session_timeout_s": 900}, "shop": {"rage_clicks": 4}}'
 
 
+def test_the_most_that_rules_may_ask_for():
+    Path("reviva.toml").write_text("[rules.default]\ndedupe_hours = 168\nlateness_s = 1985400\n")
+    assert load().rules["default"].dedupe_hours == 168
+
+
 @pytest.mark.parametrize(
     ("file", "told"),
     [
@@ -77,6 +82,10 @@ def test_rules_keep_only_what_was_set():
         ('cluster = "main"', "cluster needs an external ClickHouse"),
         ('state = "http://x"', "state: a redis://"),
         ("http =", "cannot be read"),
+        ("[rules.shop]\ndedupe_hours = 169", "setting rules.shop.dedupe_hours: .* less than or equal to 168"),
+        ("[rules.default]\nlateness_s = 2592000", "rules of project default: lateness_s, .* at most 24 days"),
+        ("[rules.shop]\nvisitor_memory_s = 1799", "rules of project shop: visitor_memory_s must be at least"),
+        ("[rules.shop]\nrage_gap_ms = 4294967296", "rules cannot be read: .*4294967296"),
     ],
 )
 def test_wrong_settings_are_named(file: str, told: str):

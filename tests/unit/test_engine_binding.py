@@ -347,6 +347,17 @@ class TestProcessor:
         with pytest.raises(ValueError, match="shop"):
             Processor('{"shop": {"session_timeout_s": 0}}', clock_ms=0, batch_number=1)
 
+    def test_rules_can_be_checked_alone(self) -> None:
+        _engine.check_rules('{"shop": {"dedupe_hours": 168}}')
+        with pytest.raises(ValueError, match="project shop: dedupe_hours must be from 1 to 168"):
+            _engine.check_rules('{"shop": {"dedupe_hours": 169}}')
+
+    def test_a_batch_that_begins_long_before_the_clock_needs_another_processor(self, batch: Batch) -> None:
+        assert batch.begins_ms == NOW_MS
+        hour_ms = 3_600_000
+        assert Processor("{}", clock_ms=NOW_MS + hour_ms, batch_number=1).reaches(batch)
+        assert not Processor("{}", clock_ms=NOW_MS + hour_ms + 1, batch_number=1).reaches(batch)
+
     def test_rebuilding(self) -> None:
         processor = Processor("{}", clock_ms=NOW_MS, batch_number=1)
         queries = processor.rebuild_queries()
