@@ -27,4 +27,4 @@ def test_the_store_says_what_is_true(tmp_path: Path):
             assert report["sent"].keys() == {"http", "grpc"}
             assert report["sent_again"] > report["events"] / 10
             stored(settings, PROJECT, report["events"], patience_s=30)
-            assert verify(settings, PROJECT, truth) == []
+            assert verify(settings, PROJECT, truth, patience_s=30) == []

@@ -52,7 +52,7 @@ def _check(settings: Settings, server: Server, key: str, truth: Path) -> None:
         raise DemoError("the simulated traffic could not be sent")
     sent = orjson.loads(report)
     stored(settings, _PROJECT, sent["events"], _PATIENCE_S)
-    differences = verify(settings, _PROJECT, truth)
+    differences = verify(settings, _PROJECT, truth, _PATIENCE_S)
     for difference in differences:
         counts = f": {len(difference.missing)} missing, {len(difference.surplus)} too many"
         err.print(Text.assemble((difference.what, "red"), counts))

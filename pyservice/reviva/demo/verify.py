@@ -55,8 +55,18 @@ def stored(settings: Settings, project: str, events: int, patience_s: float) -> 
         time.sleep(_PAUSE_S)
 
 
-def verify(settings: Settings, project: str, truth: Path) -> list[Difference]:
-    """Compares a project that has nothing but simulated traffic with the truth beside it. Empty: all is right."""
+def verify(settings: Settings, project: str, truth: Path, patience_s: float) -> list[Difference]:
+    """Compares a project that has nothing but simulated traffic with the truth beside it. Empty: all is right.
+
+    What follows from events is in the store a moment after them: only what is different for ``patience_s`` is told.
+    """
+    deadline = time.monotonic() + patience_s
+    while (differences := _differences(settings, project, truth)) and time.monotonic() < deadline:
+        time.sleep(_PAUSE_S)
+    return differences
+
+
+def _differences(settings: Settings, project: str, truth: Path) -> list[Difference]:
     with truth.open("rb") as lines:
         visits = [orjson.loads(line) for line in lines]
     events = sum(visit["events"] for visit in visits)
