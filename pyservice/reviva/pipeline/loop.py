@@ -118,8 +118,8 @@ class Pipeline:
         if batch is None:
             self._settle_if_idle()
             return True
-        if batch.begins_ms is not None and not self._engine.reaches(batch):
-            self._turn_clock_back(batch.begins_ms)
+        if not self._engine.reaches(batch):
+            self._turn_clock_back(batch)
             return False
         announced = self._checkpoint(pending=batch.bounds)
         blocks = self._process(batch)
@@ -209,7 +209,9 @@ class Pipeline:
         if settled != self._saved:
             self._save(settled)
 
-    def _turn_clock_back(self, to_ms: int) -> None:
+    def _turn_clock_back(self, batch: Batch) -> None:
+        to_ms = batch.begins_ms
+        assert to_ms is not None  # noqa: S101 — a batch that tells no time is always reached
         log.warning("records told times that were ahead; the state is rebuilt", ahead_ms=self._engine.clock_ms - to_ms)
         self._finish_insert()
         self._save(replace(self._checkpoint(pending=None), clock_ms=to_ms))

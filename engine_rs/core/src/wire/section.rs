@@ -62,6 +62,8 @@ impl Sections {
         self.consent_denied.clear();
     }
 
+    /// Bounds what the objects in its arrays take as columns.
+    ///
     /// # Errors
     /// As [`Section::check_cells`].
     pub fn check_cells(&self) -> Result<(), Box<Flaw>> {
